@@ -1,0 +1,70 @@
+-- met_interactions: the interactions before each moment of truth, as they stood at it
+-- grain: moment_id, interaction_id
+-- reads: int_moments, int_links, stg_interactions, stg_purchases, stg_tickets
+-- kept: yes
+with
+
+-- one row per moment and interaction before it
+about as (
+    select moments.moment_id, moments.t_ref, links.event_id as interaction_id, links.journey_id
+    from int_moments as moments
+    inner join int_links as links
+        on links.feed = 'interactions' and links.journey_id = moments.journey_id
+    inner join stg_interactions as contacts on contacts.interaction_id = links.event_id
+    where moments.scope = 'order'
+      and contacts.occurred_at < moments.t_ref
+    union all
+    select moments.moment_id, moments.t_ref, links.event_id, links.journey_id
+    from int_moments as moments
+    inner join int_links as links
+        on links.feed = 'interactions' and links.customer_id = moments.customer_id
+    inner join stg_interactions as contacts on contacts.interaction_id = links.event_id
+    where moments.scope = 'customer'
+      and contacts.occurred_at < moments.t_ref
+      and contacts.occurred_at >= moments.window_starts_at
+),
+
+-- one row per offer to a customer who had tickets: how many were surely, and how many perhaps, open then
+offers as (
+    select
+        contacts.interaction_id,
+        count(case when tickets.solved_at is null or tickets.solved_at > contacts.occurred_at then 1 end)
+            as perhaps_open,
+        count(
+            case
+                when (tickets.solved_at is null or tickets.solved_at > contacts.occurred_at)
+                    -- a ticket reopened later may have been solved at the time
+                    and (coalesce(tickets.reopens, 0) = 0 or tickets.updated_at < contacts.occurred_at)
+                    then 1
+            end
+        ) as surely_open
+    from stg_interactions as contacts
+    inner join int_links as offered
+        on offered.feed = 'interactions' and offered.event_id = contacts.interaction_id
+    inner join int_links as asked on asked.feed = 'tickets' and asked.customer_id = offered.customer_id
+    inner join stg_tickets as tickets
+        on tickets.ticket_id = asked.event_id and tickets.opened_at < contacts.occurred_at
+    where contacts.kind = 'offer'
+    group by contacts.interaction_id
+)
+
+select
+    about.moment_id,
+    about.t_ref,
+    contacts.* exclude (ended_at),
+    case when contacts.ended_at < about.t_ref then contacts.ended_at end as ended_at,
+    contacts.due_ends_at < about.t_ref
+        and (contacts.ended_at is null or contacts.ended_at >= about.t_ref
+            or contacts.ended_at >= contacts.due_ends_at) as is_promise_broken,
+    case
+        when contacts.kind <> 'offer' then null
+        when offers.surely_open > 0 then offers.surely_open
+        when offers.perhaps_open > 0 then null
+        else 0
+    end as open_tickets,
+    case when purchases.delivered_at < contacts.occurred_at
+        then days_between(purchases.delivered_at, contacts.occurred_at) end as days_since_delivery
+from about
+inner join stg_interactions as contacts on contacts.interaction_id = about.interaction_id
+left join stg_purchases as purchases on purchases.order_id = about.journey_id
+left join offers on offers.interaction_id = about.interaction_id

@@ -1,0 +1,66 @@
+-- met_purchases: the purchases that each moment of truth is about, as they stood at it
+-- grain: moment_id, order_id
+-- reads: int_moments, int_links, stg_purchases, stg_interactions
+-- kept: yes
+with
+
+-- one row per moment and purchase that it is about
+about as (
+    select moment_id, t_ref, journey_id as order_id
+    from int_moments
+    where scope = 'order'
+    union all
+    select moments.moment_id, moments.t_ref, purchases.order_id
+    from int_moments as moments
+    inner join stg_purchases as purchases on purchases.customer_id = moments.customer_id
+    where moments.scope = 'customer'
+      and purchases.ordered_at < moments.t_ref
+      and purchases.ordered_at >= moments.window_starts_at
+),
+
+-- one row per delivered order that heard from the company afterwards (bills are no word)
+words as (
+    select purchases.order_id, min(contacts.occurred_at) as first_word_at
+    from stg_interactions as contacts
+    inner join int_links as links on links.feed = 'interactions' and links.event_id = contacts.interaction_id
+    inner join stg_purchases as purchases on purchases.order_id = links.journey_id
+    where contacts.initiated_by = 'company'
+      and contacts.kind not in ('invoice', 'billing_error')
+      and contacts.occurred_at > purchases.delivered_at
+    group by purchases.order_id
+),
+
+-- whatever happened at the moment or later has not happened yet
+masked as (
+    select
+        about.moment_id,
+        about.t_ref,
+        purchases.* exclude (delivered_at, returned_at, refunded_at, damaged),
+        case when purchases.delivered_at < about.t_ref then purchases.delivered_at end as delivered_at,
+        case when purchases.returned_at < about.t_ref then purchases.returned_at end as returned_at,
+        case when purchases.refunded_at < about.t_ref then purchases.refunded_at end as refunded_at,
+        -- damage is seen when the parcel is there
+        case when purchases.delivered_at < about.t_ref then purchases.damaged end as damaged,
+        case when words.first_word_at < about.t_ref then words.first_word_at end as first_word_at,
+        purchases.promise_ends_at <= about.t_ref as is_promise_passed
+    from about
+    inner join stg_purchases as purchases on purchases.order_id = about.order_id
+    left join words on words.order_id = about.order_id
+)
+
+select
+    *,
+    -- calendar days where the promise is a day, begun days where it is a moment
+    case
+        when delivered_at < promise_ends_at then 0
+        when is_promise_a_date
+            then cast(local_date(delivered_at, $zone) as integer) - cast(local_date(promised_at, $zone) as integer)
+        else cast(ceil(days_between(promise_ends_at, delivered_at)) as bigint)
+    end as days_late,
+    cast(local_date(promised_at, $zone) as integer) - cast(local_date(delivered_at, $zone) as integer) as days_early,
+    days_between(ordered_at, delivered_at) as delivery_days,
+    days_between(ordered_at, t_ref) as days_since_purchase,
+    days_between(delivered_at, t_ref) as days_since_delivery,
+    days_between(delivered_at, first_word_at) as days_to_first_word,
+    days_between(returned_at, coalesce(refunded_at, t_ref)) as refund_days
+from masked

@@ -1,0 +1,117 @@
+-- met_tickets: the tickets opened before each moment of truth, as they stood at it
+-- grain: moment_id, ticket_id
+-- reads: int_moments, int_links, stg_tickets, stg_ticket_events
+-- kept: yes
+with
+
+-- one row per moment and ticket opened before it
+about as (
+    select moments.moment_id, moments.t_ref, links.event_id as ticket_id
+    from int_moments as moments
+    inner join int_links as links on links.feed = 'tickets' and links.journey_id = moments.journey_id
+    inner join stg_tickets as tickets on tickets.ticket_id = links.event_id
+    where moments.scope = 'order'
+      and tickets.opened_at < moments.t_ref
+    union all
+    select moments.moment_id, moments.t_ref, tickets.ticket_id
+    from int_moments as moments
+    inner join int_links as links on links.feed = 'tickets' and links.customer_id = moments.customer_id
+    inner join stg_tickets as tickets on tickets.ticket_id = links.event_id
+    where moments.scope = 'customer'
+      and tickets.opened_at < moments.t_ref
+      and tickets.opened_at >= moments.window_starts_at
+),
+
+-- one row per ticket that has a timeline
+timelines as (
+    select distinct ticket_id from stg_ticket_events
+),
+
+-- one row per moment and ticket with a timeline: what it tells of the time before the moment
+told as (
+    select
+        about.moment_id,
+        about.ticket_id,
+        min(case when events.event = 'replied' then events.occurred_at end) as first_replied_at,
+        max(case when events.event = 'solved' then events.occurred_at end) as solved_at,
+        max(case when events.event = 'reopened' then events.occurred_at end) as reopened_at,
+        count(case when events.event = 'reopened' then 1 end) as reopens,
+        count(case when events.event = 'replied' then 1 end) as replies,
+        count(case when events.event = 'transferred' then 1 end) as transfers
+    from about
+    inner join timelines on timelines.ticket_id = about.ticket_id
+    left join stg_ticket_events as events
+        on events.ticket_id = about.ticket_id and events.occurred_at < about.t_ref
+    group by about.moment_id, about.ticket_id
+),
+
+-- latest-state columns hold if nothing changed since, if the timeline tells, or if they never left zero
+known as (
+    select
+        about.moment_id,
+        about.t_ref,
+        tickets.* exclude (first_replied_at, solved_at, reopens, replies, transfers, updated_at),
+        told.ticket_id is not null as has_timeline,
+        coalesce(tickets.updated_at < about.t_ref, false) as is_unchanged_since,
+        case when tickets.first_replied_at < about.t_ref then tickets.first_replied_at end
+            as exported_first_replied_at,
+        told.first_replied_at as told_first_replied_at,
+        tickets.solved_at as latest_solved_at,
+        told.solved_at as told_solved_at,
+        told.reopened_at as told_reopened_at,
+        told.reopens as told_reopens,
+        told.replies as told_replies,
+        told.transfers as told_transfers,
+        tickets.reopens as latest_reopens,
+        tickets.replies as latest_replies,
+        tickets.transfers as latest_transfers
+    from about
+    inner join stg_tickets as tickets on tickets.ticket_id = about.ticket_id
+    left join told on told.moment_id = about.moment_id and told.ticket_id = about.ticket_id
+),
+
+states as (
+    select
+        * exclude (
+            exported_first_replied_at, told_first_replied_at, latest_solved_at, told_solved_at,
+            told_reopened_at, told_reopens, told_replies, told_transfers,
+            latest_reopens, latest_replies, latest_transfers
+        ),
+
+        coalesce(exported_first_replied_at, told_first_replied_at) as first_replied_at,
+
+        case
+            when has_timeline and (told_solved_at is null or told_reopened_at >= told_solved_at) then
+                -- the timeline may leave out the solution of a ticket that was never reopened
+                case when told_reopened_at is null and latest_solved_at < t_ref then latest_solved_at end
+            when has_timeline then told_solved_at
+            when latest_solved_at < t_ref then latest_solved_at
+        end as solved_at,
+        -- a reopening after the moment may have moved the solution that it knew
+        has_timeline
+            or is_unchanged_since
+            or coalesce(latest_reopens, 0) = 0
+            or coalesce(latest_solved_at < t_ref, false) as is_solution_known,
+
+        case when has_timeline then told_reopens when is_unchanged_since or latest_reopens = 0
+            then latest_reopens end as reopens,
+        case when has_timeline then told_replies when is_unchanged_since or latest_replies = 0
+            then latest_replies end as replies,
+        case when has_timeline then told_transfers when is_unchanged_since or latest_transfers = 0
+            then latest_transfers end as transfers
+    from known
+)
+
+select
+    states.*,
+    case when is_solution_known then solved_at is not null end as is_solved,
+    hours_between(opened_at, first_replied_at) as first_reply_hours,
+    -- up to the first reply, or to the moment where there was none
+    hours_between(opened_at, coalesce(first_replied_at, t_ref)) as waited_hours,
+    -- up to the solution, or to the moment where there was none
+    case when is_solution_known then hours_between(opened_at, coalesce(solved_at, t_ref)) end
+        as requester_wait_hours,
+    case when is_solution_known then hours_between(opened_at, solved_at) end as full_resolution_hours,
+    channel <> first_value(channel) over (partition by moment_id order by opened_at, ticket_id)
+        as is_other_channel
+from states

@@ -1,0 +1,208 @@
+-- rpt_data_quality: the accounting: what came in, what became of it, and what is not known
+-- grain: section, source, table, measure
+-- reads: source_tables, value_notes, typed_surveys, typed_purchases, typed_tickets, typed_ticket_events, typed_interactions, judged_surveys, judged_purchases, judged_tickets, judged_ticket_events, judged_interactions, stg_surveys, stg_purchases, stg_tickets, stg_ticket_events, stg_interactions, rejected_rows, int_links, int_answers, fct_journey_events, touchpoint_counts
+-- order: section, source, table, measure
+-- column section text: objects, rows, rejected, values, links, answers, leakage, touchpoints, coverage
+-- column source text: the feed; for touchpoints the touchpoint's id
+-- column table text: the source's table, where it is about one
+-- column measure text: what is counted
+-- column rows integer: how many
+-- column share float: of the rows of its source that it is a part of; null where it is no part
+-- column at timestamp: for coverage: the first and the last event up to the as-of
+-- column as_of timestamp: the end of the last day that the run looks at
+with
+
+-- one row per row handed on, less the copies of identical rows
+judged as (
+    select 'surveys' as source, reject_reason, is_after_as_of from judged_surveys
+    union all
+    select 'purchases', reject_reason, is_after_as_of from judged_purchases
+    union all
+    select 'tickets', reject_reason, is_after_as_of from judged_tickets
+    union all
+    select 'ticket_events', reject_reason, is_after_as_of from judged_ticket_events
+    union all
+    select 'interactions', reject_reason, is_after_as_of from judged_interactions
+),
+
+fates as (
+    select
+        source,
+        count(*) as judged,
+        count(reject_reason) as rejected,
+        count(case when reject_reason is null and is_after_as_of then 1 end) as after_as_of
+    from judged
+    group by source
+),
+
+handed as (
+    select 'surveys' as source, count(*) as handed_on from typed_surveys
+    union all
+    select 'purchases', count(*) from typed_purchases
+    union all
+    select 'tickets', count(*) from typed_tickets
+    union all
+    select 'ticket_events', count(*) from typed_ticket_events
+    union all
+    select 'interactions', count(*) from typed_interactions
+),
+
+staged as (
+    select 'surveys' as source, count(*) as staged, min(responded_at) as first_at, max(responded_at) as last_at
+    from stg_surveys
+    union all
+    select 'purchases', count(*), min(ordered_at), max(ordered_at) from stg_purchases
+    union all
+    select 'tickets', count(*), min(opened_at), max(opened_at) from stg_tickets
+    union all
+    select 'ticket_events', count(*), min(occurred_at), max(occurred_at) from stg_ticket_events
+    union all
+    select 'interactions', count(*), min(occurred_at), max(occurred_at) from stg_interactions
+),
+
+-- one row per feed that the run reads
+feeds as (
+    select
+        handed.source,
+        handed.handed_on,
+        handed.handed_on - coalesce(fates.judged, 0) as superseded,
+        coalesce(fates.rejected, 0) as rejected,
+        coalesce(fates.after_as_of, 0) as after_as_of,
+        staged.staged,
+        staged.first_at,
+        staged.last_at
+    from handed
+    inner join staged on staged.source = handed.source
+    left join fates on fates.source = handed.source
+    where exists (select 1 from source_tables where source_tables.source = handed.source)
+),
+
+links as (
+    select feed as source, coalesce(link_rule, unlinked_reason) as measure, count(*) as rows
+    from int_links
+    group by feed, coalesce(link_rule, unlinked_reason)
+    union all
+    select feed, 'linked by order outside the lookback', count(*)
+    from int_links
+    where is_outside_lookback
+    group by feed
+),
+
+link_totals as (
+    select feed as source, count(*) as rows
+    from int_links
+    group by feed
+),
+
+answers as (
+    select
+        case
+            when left_out_reason is not null then left_out_reason
+            when not in_fit then 'counted, not linked'
+            else 'counted and linked'
+        end as measure,
+        count(*) as rows
+    from int_answers
+    group by 1
+),
+
+-- events of answered journeys at or after the answer: known now, never used
+leaks as (
+    select source, count(*) as rows, count(case when not is_before_answer then 1 end) as later
+    from fct_journey_events
+    where source <> 'surveys'
+      and journey_id in (select journey_id from int_answers where journey_id is not null)
+    group by source
+),
+
+unknowns as (
+    select
+        touchpoint,
+        sum(responses) as responses,
+        sum(unknown) as unknown,
+        sum(too_early) as too_early,
+        sum(not_measured) as not_measured
+    from touchpoint_counts
+    where segment_dimension = 'all'
+    group by touchpoint
+),
+
+lines as (
+    select 'objects' as section, source, table_name, 'read' as measure, objects as rows,
+        cast(null as double) as share, cast(null as timestamp) as at
+    from source_tables
+    union all
+    select 'objects', source, table_name, 'skipped', skipped, null, null from source_tables
+    union all
+    select 'rows', source, table_name, '0 read', rows_read, null, null from source_tables
+    union all
+    select 'rows', source, null, '1 handed on', handed_on, null, null from feeds
+    union all
+    select 'rows', source, null, '2 superseded', superseded, superseded / cast(nullif(handed_on, 0) as double),
+        null from feeds
+    union all
+    select 'rows', source, null, '3 rejected', rejected, rejected / cast(nullif(handed_on, 0) as double), null
+    from feeds
+    union all
+    select 'rows', source, null, '4 after the as-of', after_as_of,
+        after_as_of / cast(nullif(handed_on, 0) as double), null
+    from feeds
+    union all
+    select 'rows', source, null, '5 staged', staged, staged / cast(nullif(handed_on, 0) as double), null
+    from feeds
+    union all
+    select 'rejected', rejected_rows.source, rejected_rows."table", reason, count(*),
+        count(*) / cast(nullif(max(feeds.handed_on), 0) as double), null
+    from rejected_rows
+    inner join feeds on feeds.source = rejected_rows.source
+    group by rejected_rows.source, rejected_rows."table", reason
+    union all
+    select 'values', value_notes.source, null, concat(column_name, ' ', note), rows,
+        rows / cast(nullif(feeds.handed_on, 0) as double), null
+    from value_notes
+    inner join feeds on feeds.source = value_notes.source
+    union all
+    select 'links', links.source, null, links.measure, links.rows,
+        links.rows / cast(nullif(link_totals.rows, 0) as double), null
+    from links
+    inner join link_totals on link_totals.source = links.source
+    union all
+    select 'answers', 'surveys', null, measure, rows,
+        rows / cast((select nullif(count(*), 0) from int_answers) as double), null
+    from answers
+    union all
+    select 'leakage', source, null, 'events at or after the answer', later,
+        later / cast(nullif(rows, 0) as double), null
+    from leaks
+    union all
+    select 'touchpoints', touchpoint, null, 'unknown', unknown,
+        unknown / cast(nullif(responses, 0) as double), null
+    from unknowns
+    union all
+    select 'touchpoints', touchpoint, null, 'too early', too_early,
+        too_early / cast(nullif(responses, 0) as double), null
+    from unknowns
+    union all
+    select 'touchpoints', touchpoint, null, 'not measured', not_measured,
+        not_measured / cast(nullif(responses, 0) as double), null
+    from unknowns
+    union all
+    select 'coverage', source, null, 'first event', staged, null, first_at from feeds
+    union all
+    select 'coverage', source, null, 'last event', staged, null, last_at from feeds
+    union all
+    select 'coverage', source, null, 'hours from the last event to the as-of',
+        cast(hours_between(last_at, $as_of) as bigint), null, last_at
+    from feeds
+)
+
+select
+    section,
+    source,
+    table_name as "table",
+    measure,
+    rows,
+    share,
+    at,
+    $as_of as as_of
+from lines

@@ -1,0 +1,19 @@
+-- nothing_at_or_after_the_answer_is_used: what each moment met happened strictly before it
+-- reads: met_purchases, met_tickets, met_interactions
+select 'purchases' as feed, moment_id, order_id as event_id
+from met_purchases
+where delivered_at >= t_ref
+   or returned_at >= t_ref
+   or refunded_at >= t_ref
+   or first_word_at >= t_ref
+union all
+select 'tickets', moment_id, ticket_id
+from met_tickets
+where opened_at >= t_ref
+   or first_replied_at >= t_ref
+   or solved_at >= t_ref
+union all
+select 'interactions', moment_id, interaction_id
+from met_interactions
+where occurred_at >= t_ref
+   or ended_at >= t_ref

@@ -1,0 +1,378 @@
+//! The touchpoint catalogue: what a customer can meet, as data.
+//!
+//! The built-in entries stand in `queries/touchpoints.toml`; the run's configuration adds its own or
+//! replaces one by its id. Conditions are SQL over one event as it stood at the answer; they are parsed
+//! and type-checked before anything is computed (see `exposures`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::{Config, nearest};
+use crate::error::{Error, Result};
+use crate::queries;
+
+/// The journey's stages, in order.
+pub const STAGES: [&str; 7] = ["purchase", "delivery", "billing", "care", "support", "returns", "repair"];
+
+/// The feeds whose events can be touchpoints.
+pub const FEEDS: [&str; 3] = ["purchases", "tickets", "interactions"];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Can be acted on; ranked and given actions.
+    Lever,
+    /// A sign of something earlier.
+    Symptom,
+    Context,
+}
+
+impl Role {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Lever => "lever",
+            Role::Symptom => "symptom",
+            Role::Context => "context",
+        }
+    }
+}
+
+/// One entry, as written.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    id: String,
+    label: String,
+    stage: String,
+    role: Role,
+    feed: Option<String>,
+    kind: Option<String>,
+    when: Option<String>,
+    undecided: Option<String>,
+    having: Option<String>,
+    #[serde(default)]
+    needs: Vec<String>,
+    at: Option<String>,
+    factor: Option<String>,
+    within: Option<String>,
+    #[serde(default)]
+    after: Vec<String>,
+    #[serde(default)]
+    failure: bool,
+    failures: Option<String>,
+    fact: Option<String>,
+    owner: Option<String>,
+    action: Option<String>,
+}
+
+/// One touchpoint, as meant.
+#[derive(Debug, Clone)]
+pub struct Touchpoint {
+    pub id: String,
+    pub label: String,
+    pub stage: String,
+    pub role: Role,
+    pub meets: Meets,
+    /// States of one factor exclude each other; the first in catalogue order holds.
+    pub factor: Option<String>,
+    pub within: Option<String>,
+    pub after: Vec<String>,
+    /// Counts towards the failures met.
+    pub is_failure: bool,
+    pub fact: Option<String>,
+    pub owner: Option<String>,
+    pub action: Option<String>,
+    /// Of the definition: what decides who has met it. A changed one breaks the touchpoint's history.
+    pub hash: String,
+}
+
+/// How an answer comes to have met a touchpoint.
+#[derive(Debug, Clone)]
+pub enum Meets {
+    Events(Events),
+    /// By the number of failures among the other touchpoints.
+    Failures { least: u32, most: Option<u32> },
+}
+
+/// Met by events of one feed.
+#[derive(Debug, Clone)]
+pub struct Events {
+    pub feed: String,
+    /// Only interactions of this kind; an export that never holds it does not measure the touchpoint.
+    pub kind: Option<String>,
+    /// SQL, boolean, over one event.
+    pub when: String,
+    /// SQL, boolean: the event's clock has not run yet.
+    pub undecided: Option<String>,
+    /// How many such events it takes.
+    pub count: u32,
+    /// (feed, column) pairs that the export must hold.
+    pub needs: Vec<(String, String)>,
+    /// The event's column that says when it was met; none for an absence.
+    pub at: Option<String>,
+}
+
+/// The catalogue of a run, in order.
+#[derive(Debug, Clone)]
+pub struct Catalogue {
+    pub touchpoints: Vec<Touchpoint>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    touchpoints: Vec<toml::Table>,
+}
+
+impl Catalogue {
+    /// The built-in entries, the configuration's in place of those with the same id, and its further ones.
+    ///
+    /// # Errors
+    /// `Kind::Config` with the touchpoint's id and a way out.
+    pub fn read(config: &Config) -> Result<Catalogue> {
+        let built_in: File = toml::from_str(queries::catalogue()?)
+            .map_err(|e| Error::internal("the built-in catalogue is wrong").caused_by(e))?;
+        let mut entries: Vec<Written> = Vec::new();
+        if !config.own_catalogue_only {
+            for table in &built_in.touchpoints {
+                entries.push(written(table)?);
+            }
+        }
+        let mut own = BTreeSet::new();
+        for table in &config.touchpoints {
+            let entry = written(table)?;
+            if !own.insert(entry.id.clone()) {
+                return Err(refuse(&entry.id, "the touchpoint is written twice", "keep one of them"));
+            }
+            match entries.iter_mut().find(|other| other.id == entry.id) {
+                Some(other) => *other = entry,
+                None => entries.push(entry),
+            }
+        }
+        if entries.is_empty() {
+            return Err(Error::config("the catalogue has no touchpoints")
+                .hint("add [[touchpoints]], or leave `catalogue = \"replace\"` out"));
+        }
+        let touchpoints = entries.into_iter().map(meant).collect::<Result<Vec<_>>>()?;
+        let catalogue = Catalogue { touchpoints };
+        catalogue.check()?;
+        Ok(catalogue)
+    }
+
+    pub fn get(&self, id: &str) -> Option<&Touchpoint> {
+        self.touchpoints.iter().find(|touchpoint| touchpoint.id == id)
+    }
+
+    /// How many wider touchpoints this one is part of.
+    pub fn depth(&self, touchpoint: &Touchpoint) -> usize {
+        let mut depth = 0;
+        let mut at = touchpoint.within.as_deref();
+        while let Some(wider) = at.and_then(|id| self.get(id)) {
+            depth += 1;
+            at = wider.within.as_deref();
+        }
+        depth
+    }
+
+    /// Relations name touchpoints that exist, lead nowhere in a circle, and parts stay in their stage.
+    fn check(&self) -> Result<()> {
+        let ids: Vec<&str> = self.touchpoints.iter().map(|t| t.id.as_str()).collect();
+        let mut by_factor: BTreeMap<&str, &Touchpoint> = BTreeMap::new();
+        for touchpoint in &self.touchpoints {
+            let related = touchpoint.within.iter().chain(&touchpoint.after);
+            for name in related {
+                let Some(other) = self.get(name) else {
+                    let hint = match nearest(name, &ids) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => "name another touchpoint of the catalogue".into(),
+                    };
+                    return Err(refuse(&touchpoint.id, &format!("it refers to `{name}`, which is not there"), &hint));
+                };
+                if other.stage != touchpoint.stage {
+                    return Err(refuse(
+                        &touchpoint.id,
+                        &format!("it refers to `{name}`, which belongs to another stage"),
+                        "`within` and `after` hold inside one stage; stages have their order already",
+                    ));
+                }
+            }
+            let mut at = Some(touchpoint);
+            for _ in 0..=ids.len() {
+                at = at.and_then(|t| t.within.as_deref()).and_then(|id| self.get(id));
+            }
+            if at.is_some() {
+                return Err(refuse(&touchpoint.id, "it is part of itself", "break the circle of `within`"));
+            }
+            if let Some(factor) = &touchpoint.factor {
+                let first = by_factor.entry(factor).or_insert(touchpoint);
+                if first.stage != touchpoint.stage || first.within != touchpoint.within {
+                    return Err(refuse(
+                        &touchpoint.id,
+                        &format!("the states of factor `{factor}` differ in `stage` or `within`"),
+                        "states that exclude each other belong to one stage and one wider touchpoint",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refuse(id: &str, message: &str, hint: &str) -> Error {
+    Error::config(message).with("touchpoint", id).hint(hint)
+}
+
+fn written(table: &toml::Table) -> Result<Written> {
+    let id = table.get("id").and_then(|id| id.as_str()).unwrap_or("(without an id)").to_string();
+    table.clone().try_into().map_err(|e: toml::de::Error| {
+        refuse(&id, e.message(), "the built-in entries in queries/touchpoints.toml show every key")
+    })
+}
+
+fn meant(written: Written) -> Result<Touchpoint> {
+    let id = written.id.clone();
+    let is_name = id.starts_with(|c: char| c.is_ascii_lowercase())
+        && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && !id.ends_with("_state");
+    if !is_name {
+        return Err(refuse(&id, "the id is no name", "use lower-case letters, digits and _"));
+    }
+    if !STAGES.contains(&written.stage.as_str()) {
+        let message = format!("`{}` is not a stage", written.stage);
+        return Err(refuse(&id, &message, &format!("the stages are {}", STAGES.join(", "))));
+    }
+    let hash = definition_hash(&written)?;
+    let meets = match (&written.feed, &written.when, &written.failures) {
+        (Some(feed), Some(when), None) => Meets::Events(events(&id, feed, when, &written)?),
+        (None, None, Some(failures)) => {
+            let (least, most) = failures_of(failures)
+                .ok_or_else(|| refuse(&id, "`failures` is not understood", "write \"2\" or \"3 or more\""))?;
+            Meets::Failures { least, most }
+        }
+        _ => {
+            return Err(refuse(
+                &id,
+                "it says neither which events meet it nor how many failures",
+                "give `feed` and `when`, or `failures`",
+            ));
+        }
+    };
+    Ok(Touchpoint {
+        id,
+        label: written.label,
+        stage: written.stage,
+        role: written.role,
+        meets,
+        factor: written.factor,
+        within: written.within,
+        after: written.after,
+        is_failure: written.failure,
+        fact: written.fact,
+        owner: written.owner,
+        action: written.action,
+        hash,
+    })
+}
+
+fn events(id: &str, feed: &str, when: &str, written: &Written) -> Result<Events> {
+    if !FEEDS.contains(&feed) {
+        let message = format!("`{feed}` has no events that can be touchpoints");
+        return Err(refuse(id, &message, &format!("use one of {}", FEEDS.join(", "))));
+    }
+    if written.kind.is_some() && feed != "interactions" {
+        return Err(refuse(id, "only interactions have a `kind`", "say it in `when`"));
+    }
+    let count = match written.having.as_deref() {
+        None => 1,
+        Some(having) => having
+            .split_once(">=")
+            .filter(|(left, _)| left.trim() == "count")
+            .and_then(|(_, right)| right.trim().parse().ok())
+            .filter(|count| *count >= 1)
+            .ok_or_else(|| refuse(id, "`having` is not understood", "write it as \"count >= 2\""))?,
+    };
+    let needs = written
+        .needs
+        .iter()
+        .map(|need| match need.split_once('.') {
+            Some((feed, column)) => (feed.to_string(), column.to_string()),
+            None => (feed.to_string(), need.clone()),
+        })
+        .collect();
+    Ok(Events {
+        feed: feed.to_string(),
+        kind: written.kind.clone(),
+        when: when.to_string(),
+        undecided: written.undecided.clone(),
+        count,
+        needs,
+        at: written.at.clone(),
+    })
+}
+
+fn failures_of(text: &str) -> Option<(u32, Option<u32>)> {
+    match text.strip_suffix(" or more") {
+        Some(least) => least.trim().parse().ok().map(|least| (least, None)),
+        None => text.trim().parse().ok().map(|exactly| (exactly, Some(exactly))),
+    }
+}
+
+/// What decides who has met a touchpoint; labels, owners and actions do not.
+fn definition_hash(written: &Written) -> Result<String> {
+    let mut definition = written.clone();
+    definition.label.clear();
+    (definition.fact, definition.owner, definition.action) = (None, None, None);
+    let text = serde_json::to_vec(&definition)
+        .map_err(|e| Error::internal("a touchpoint cannot be written down").caused_by(e))?;
+    Ok(Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Environment;
+
+    fn read(touchpoints: &str) -> Result<Catalogue> {
+        let text = format!("[sources.surveys]\nurl = \"s.csv\"\n[sources.tickets]\nurl = \"t.csv\"\n{touchpoints}");
+        let config = Config::parse(&text, "aftersale.toml", ".".into(), Environment::default())?;
+        Catalogue::read(&config)
+    }
+
+    const OWN: &str = "[[touchpoints]]\nid = \"vip\"\nlabel = \"L\"\nstage = \"support\"\nrole = \"lever\"\nfeed = \"tickets\"\nwhen = \"priority = 'high'\"\n";
+
+    #[test]
+    fn own_touchpoints_extend_or_replace() {
+        let built_in = read("").unwrap().touchpoints.len();
+        assert!(built_in >= 30, "{built_in}");
+        assert_eq!(read(OWN).unwrap().touchpoints.len(), built_in + 1);
+        let replaced = read(&OWN.replace("vip", "reopened")).unwrap();
+        assert_eq!(replaced.touchpoints.len(), built_in);
+        assert_eq!(replaced.get("reopened").unwrap().label, "L");
+    }
+
+    #[test]
+    fn only_the_definition_is_hashed() {
+        let hash = |text: &str| read(text).unwrap().get("vip").unwrap().hash.clone();
+        assert_eq!(hash(OWN), hash(&OWN.replace("\"L\"", "\"Another label\"")));
+        assert_ne!(hash(OWN), hash(&OWN.replace("'high'", "'urgent'")));
+    }
+
+    #[test]
+    fn mistakes_name_the_touchpoint_and_a_way_out() {
+        for (text, message) in [
+            (format!("{OWN}within = \"reopend\"\n"), "it refers to `reopend`, which is not there"),
+            (format!("{OWN}within = \"late\"\n"), "it refers to `late`, which belongs to another stage"),
+            (format!("{OWN}within = \"vip\"\n"), "it is part of itself"),
+            (format!("{OWN}having = \"sum > 2\"\n"), "`having` is not understood"),
+            (OWN.replace("\"support\"", "\"sport\""), "`sport` is not a stage"),
+            (OWN.replace("feed = \"tickets\"\n", ""), "it says neither which events meet it nor how many failures"),
+        ] {
+            let error = read(&text).expect_err(message);
+            assert_eq!(error.message(), message);
+            assert_eq!(error.context(), [("touchpoint", "vip".to_string())]);
+            assert!(error.hint_text().is_some());
+        }
+    }
+}

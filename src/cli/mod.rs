@@ -1,0 +1,358 @@
+//! The command: what was asked, and what the terminal shows.
+//!
+//! Standard output carries what a pipe wants (a path, a table, a configuration); progress, warnings and the
+//! summary go to standard error. Errors are printed here and nowhere else, and their kind is the exit code.
+
+mod machine;
+mod presets;
+mod terminal;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{self, Config, Environment, parse_day};
+use crate::engine::Limits;
+use crate::error::{Error, Kind, Result};
+use crate::generate;
+use crate::pipeline::{self, Request, Stop};
+use crate::published::Published;
+use crate::sample;
+use crate::trace;
+use terminal::Terminal;
+
+/// Which touchpoints after the sale turn customers into detractors.
+///
+/// Reads survey, purchase and ticket exports, follows each customer's journey up to the answer, and
+/// publishes Parquet tables on which touchpoints go along with detractors. Without a configuration it
+/// runs on a built-in sample.
+#[derive(Parser)]
+#[command(name = "aftersale", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+    /// How progress and errors are written to standard error
+    #[arg(long, global = true, value_enum, default_value = "human")]
+    log_format: LogFormat,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 64 usage; 65 the data broke a check, nothing was published; 69 storage unavailable,
+credentials refused, or an input changed during the run; 70 a defect of this program; 74 a read or a
+write failed; 78 configuration; 130 and 143 stopped by a signal, nothing was published";
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Human,
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run the whole job and publish it
+    Run(RunArgs),
+    /// Say feed by feed what is read, rejected and linked; publish nothing
+    Check(CheckArgs),
+    /// Print a commented configuration
+    Init(InitArgs),
+    /// Show a published table of the latest run
+    Show(ShowArgs),
+    /// Explain one answer or order, from its source row to what it had met
+    Trace(TraceArgs),
+    /// Write a planted world: synthetic exports to try and measure with
+    Generate(GenerateArgs),
+}
+
+#[derive(Args)]
+struct Inputs {
+    /// The configuration; without it the built-in sample is used
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Look at the exports as they were known at the end of this local day [default: the newest purchase
+    /// or answer]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    as_of: Option<chrono::NaiveDate>,
+    /// Threads that run queries; results do not depend on it [default: all processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+#[derive(Args)]
+struct RunArgs {
+    #[command(flatten)]
+    inputs: Inputs,
+    /// Publish here instead of at the configuration's `output`
+    #[arg(long, value_name = "URL")]
+    output: Option<String>,
+    /// Point `latest.json` at this run even if an earlier one looked at a later day
+    #[arg(long)]
+    make_latest: bool,
+}
+
+#[derive(Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    inputs: Inputs,
+}
+
+#[derive(Args)]
+struct InitArgs {
+    /// What the exports look like
+    #[arg(long, value_enum, default_value = "plain")]
+    preset: presets::Preset,
+    /// The folder that the exports lie in: a path or a URL such as s3://lake/exports
+    #[arg(long, value_name = "DIR")]
+    location: Option<String>,
+}
+
+/// Where the published runs are.
+#[derive(Args)]
+struct Where {
+    /// The configuration whose `output` is read; without it the sample's
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Read here instead
+    #[arg(long, value_name = "URL")]
+    output: Option<String>,
+    /// A run other than the latest
+    #[arg(long, value_name = "RUN_ID")]
+    run: Option<String>,
+}
+
+#[derive(Args)]
+struct ShowArgs {
+    /// A published table; without it the tables are listed
+    table: Option<String>,
+    #[command(flatten)]
+    place: Where,
+    /// Only rows for which this SQL condition holds
+    #[arg(long = "where", value_name = "SQL")]
+    condition: Option<String>,
+    /// Only these columns, in this order
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    columns: Vec<String>,
+    /// At most so many rows
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    rows: usize,
+}
+
+#[derive(Args)]
+struct TraceArgs {
+    /// A response_id or an order_id
+    id: String,
+    #[command(flatten)]
+    place: Where,
+}
+
+#[derive(Args)]
+struct GenerateArgs {
+    /// The folder to write into; it must be empty or not there yet
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// Purchases to make
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    purchases: u64,
+    /// The same seed makes the same world
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Plant rows that cannot be used: ragged, unreadable, out of scale, conflicting
+    #[arg(long)]
+    dirty: bool,
+}
+
+fn day(text: &str) -> std::result::Result<chrono::NaiveDate, String> {
+    parse_day(text).ok_or_else(|| "write the day as 2026-10-31".to_string())
+}
+
+/// Runs the command line and returns its exit code.
+pub fn main() -> ExitCode {
+    let command = match Command::try_parse() {
+        Ok(command) => command,
+        Err(usage) => {
+            // Help and the version are no errors; clap prints them where they belong.
+            let is_error = usage.use_stderr();
+            let _ = usage.print();
+            return if is_error { ExitCode::from(Kind::Usage.exit_code()) } else { ExitCode::SUCCESS };
+        }
+    };
+    let terminal = Terminal::new(command.log_format == LogFormat::Json);
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| obey(command.verb, &terminal)));
+    match result.unwrap_or_else(|_| Err(panicked())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal.error(&error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+fn panicked() -> Error {
+    Error::internal("the program broke off; nothing was published")
+        .hint("this is a defect: please report the lines above with the version and the configuration")
+}
+
+fn obey(verb: Verb, terminal: &Terminal) -> Result<()> {
+    match verb {
+        Verb::Run(args) => run(args, terminal),
+        Verb::Check(args) => check(args, terminal),
+        Verb::Init(args) => print(&presets::configuration(args.preset, args.location.as_deref())?),
+        Verb::Show(args) => show(args),
+        Verb::Trace(args) => {
+            let (config, id) = (read_config(args.place.config.as_deref())?, args.id);
+            let place = args.place.output.unwrap_or_else(|| config.output.clone());
+            let text = block_on(async move {
+                let published = Published::open(&place, &config, args.place.run.as_deref()).await?;
+                trace::explain(&published, &config, &id).await
+            })?;
+            print(&text)
+        }
+        Verb::Generate(args) => generate_world(&args, terminal),
+    }
+}
+
+fn run(args: RunArgs, terminal: &Terminal) -> Result<()> {
+    let mut config = read_config(args.inputs.config.as_deref())?;
+    if let Some(output) = args.output {
+        config.output = if output.contains("://") { output } else { absolute(Path::new(&output))? };
+    }
+    let request = request(config, &args.inputs, args.make_latest)?;
+    terminal.opening(&request.config);
+    let outcome = block_on_stoppable(|stop| pipeline::run(&request, stop, terminal))?;
+    terminal.outcome(&outcome, request.config.segments.is_empty());
+    print(&format!("{}\n", outcome.url))
+}
+
+fn check(args: CheckArgs, terminal: &Terminal) -> Result<()> {
+    let request = request(read_config(args.inputs.config.as_deref())?, &args.inputs, false)?;
+    let summary = block_on_stoppable(|stop| pipeline::check(&request, stop, terminal))?;
+    print(&terminal.inputs(&summary))
+}
+
+fn show(args: ShowArgs) -> Result<()> {
+    let config = read_config(args.place.config.as_deref())?;
+    let place = args.place.output.unwrap_or_else(|| config.output.clone());
+    let text = block_on(async move {
+        let published = Published::open(&place, &config, args.place.run.as_deref()).await?;
+        match &args.table {
+            None => Ok(published.list()),
+            Some(table) => {
+                let rows = published.rows(table, args.condition.as_deref(), &args.columns, args.rows).await?;
+                Ok(terminal::table(&rows)?)
+            }
+        }
+    })?;
+    print(&text)
+}
+
+fn generate_world(args: &GenerateArgs, terminal: &Terminal) -> Result<()> {
+    let cannot = |e: std::io::Error| {
+        Error::io("the world cannot be written").with("folder", args.output.display()).caused_by(e)
+    };
+    std::fs::create_dir_all(&args.output).map_err(cannot)?;
+    if std::fs::read_dir(&args.output).map_err(cannot)?.next().is_some() {
+        return Err(Error::usage("the folder is not empty")
+            .with("folder", args.output.display())
+            .hint("name a folder that is empty or not there yet"));
+    }
+    let world = generate::World { purchases: args.purchases, seed: args.seed, dirty: args.dirty };
+    let mut open = |path: &str| -> Result<Box<dyn Write + Send>> {
+        let path = args.output.join(path);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(cannot)?;
+        }
+        Ok(Box::new(std::io::BufWriter::new(std::fs::File::create(path).map_err(cannot)?)))
+    };
+    let summary = generate::generate(&world, &mut open)?;
+    std::fs::write(args.output.join("aftersale.toml"), generate::CONFIGURATION).map_err(cannot)?;
+    terminal.say(&format!("{summary}"));
+    print(&format!("{}\n", args.output.join("aftersale.toml").display()))
+}
+
+// ---- what every verb needs -------------------------------------------------------------------------------
+
+fn read_config(path: Option<&Path>) -> Result<Config> {
+    let environment = config::environment();
+    match path {
+        Some(path) => Config::read(path, environment),
+        None => sample_config(environment),
+    }
+}
+
+/// The sample's configuration; it publishes to `data/out` under the folder that the command runs in.
+fn sample_config(environment: Environment) -> Result<Config> {
+    let text = sample::FILES
+        .get_file(sample::CONFIGURATION)
+        .and_then(|file| file.contents_utf8())
+        .ok_or_else(|| Error::internal("the sample is not in the binary"))?;
+    let mut config = Config::parse(text, "data/sample/aftersale.toml", PathBuf::from("."), environment)?;
+    config.embedded = true;
+    Ok(config)
+}
+
+fn request(config: Config, inputs: &Inputs, make_latest: bool) -> Result<Request> {
+    let limits = Limits {
+        threads: inputs.threads.map_or_else(machine::processors, usize::from),
+        memory_pool: match config.memory_pool {
+            Some(pool) => pool,
+            None => machine::memory_allowed()? / 2,
+        },
+    };
+    Ok(Request { config, as_of: inputs.as_of, limits, make_latest, nonce: nonce() })
+}
+
+/// Eight hexadecimal digits that no other attempt has.
+fn nonce() -> String {
+    format!("{:08x}", rand::random::<u32>())
+}
+
+fn absolute(path: &Path) -> Result<String> {
+    std::path::absolute(path)
+        .map(|path| path.to_string_lossy().into_owned())
+        .map_err(|e| Error::usage("the output is no path").with("output", path.display()).caused_by(e))
+}
+
+fn print(text: &str) -> Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // Whoever reads the pipe has seen enough.
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|e| Error::io("standard output cannot be written").caused_by(e)),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::internal("no threads can be started").caused_by(e))
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    runtime()?.block_on(work)
+}
+
+/// Runs work that ends early, and cleanly, on SIGTERM and SIGINT.
+fn block_on_stoppable<T, F: Future<Output = Result<T>>>(work: impl FnOnce(Stop) -> F) -> Result<T> {
+    let runtime = runtime()?;
+    let (sender, stop) = Stop::new();
+    let result = runtime.block_on(async {
+        let signals = tokio::spawn(async move {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+                return;
+            };
+            let number = tokio::select! {
+                _ = term.recv() => SignalKind::terminate().as_raw_value(),
+                _ = int.recv() => SignalKind::interrupt().as_raw_value(),
+            };
+            sender.send(number);
+        });
+        let result = work(stop).await;
+        signals.abort();
+        result
+    });
+    // A reader thread may still wait for its storage; the result does not.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,205 @@
+//! What the terminal shows: progress, warnings, errors and the closing summary, in words or as JSON lines.
+
+use std::io::Write;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use serde_json::{Map, Value, json};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::pipeline::{Outcome, Summary, TouchpointLine};
+use crate::progress::Progress;
+
+/// Standard error, and the clock.
+pub struct Terminal {
+    as_json: bool,
+    stage: Mutex<Option<Instant>>,
+}
+
+impl Terminal {
+    pub fn new(as_json: bool) -> Self {
+        Self { as_json, stage: Mutex::new(None) }
+    }
+
+    fn line(&self, level: &str, event: &str, fields: &[(&str, Value)], words: &str) {
+        let mut out = std::io::stderr().lock();
+        // Nobody is left to tell if standard error is closed.
+        let _ = if self.as_json {
+            let mut object = Map::new();
+            object.insert("level".into(), json!(level));
+            object.insert("event".into(), json!(event));
+            for (name, value) in fields {
+                object.insert((*name).to_string(), value.clone());
+            }
+            writeln!(out, "{}", Value::Object(object))
+        } else {
+            writeln!(out, "{words}")
+        };
+    }
+
+    pub fn say(&self, message: &str) {
+        self.line("info", "message", &[("message", json!(message))], message);
+    }
+
+    pub fn opening(&self, config: &Config) {
+        if config.embedded {
+            self.say("no --config: running on the built-in sample");
+        }
+    }
+
+    /// The one place that prints errors.
+    pub fn error(&self, error: &Error) {
+        let mut causes = Vec::new();
+        let mut cause = std::error::Error::source(error);
+        while let Some(inner) = cause {
+            causes.push(inner.to_string());
+            cause = inner.source();
+        }
+        let mut words = format!("error: {}", error.message());
+        let mut fields = vec![("message", json!(error.message())), ("exit_code", json!(error.kind().exit_code()))];
+        for (key, value) in error.context() {
+            words.push_str(&format!("\n  {key}: {value}"));
+            fields.push((key, json!(value)));
+        }
+        for cause in &causes {
+            words.push_str(&format!("\n  because: {cause}"));
+        }
+        if !causes.is_empty() {
+            fields.push(("because", json!(causes)));
+        }
+        if let Some(hint) = error.hint_text() {
+            words.push_str(&format!("\nhint: {hint}"));
+            fields.push(("hint", json!(hint)));
+        }
+        self.line("error", "error", &fields, &words);
+    }
+
+    /// After a run: the figures, and where they stand.
+    pub fn outcome(&self, outcome: &Outcome, _has_no_segments: bool) {
+        let summary = &outcome.summary;
+        if self.as_json {
+            let fields = [
+                ("run_id", json!(outcome.run_id)),
+                ("url", json!(outcome.url)),
+                ("is_latest", json!(outcome.is_latest)),
+                ("as_of", json!(summary.as_of)),
+                ("nps", json!(summary.nps)),
+            ];
+            self.line("info", "published", &fields, "");
+            return;
+        }
+        self.say(&format!("\n{}", drivers(summary)));
+        if !outcome.is_latest {
+            self.say("an earlier run looked at a later day and stays the latest; --make-latest overrides");
+        }
+    }
+
+    /// Feed by feed: what became of its rows, and how they are linked.
+    pub fn inputs(&self, summary: &Summary) -> String {
+        let mut rows = new_table(&["feed", "handed on", "superseded", "rejected", "after the as-of", "staged"]);
+        for account in &summary.accounts {
+            let figures =
+                [account.handed_on, account.superseded, account.rejected, account.after_as_of, account.staged];
+            let cells = std::iter::once(account.feed.clone()).chain(figures.map(thousands));
+            rows.add_row(cells.collect::<Vec<_>>());
+        }
+        align_right(&mut rows, 1..6);
+        let mut links = new_table(&["feed", "linked by", "rows", "share"]);
+        for (feed, measure, count, share) in &summary.links {
+            links.add_row(vec![feed.clone(), measure.clone(), thousands(*count), percent(Some(*share))]);
+        }
+        align_right(&mut links, 2..4);
+        format!("as of {}\n\n{rows}\n\n{links}\n", summary.as_of)
+    }
+}
+
+impl Progress for Terminal {
+    fn begins(&self, _stage: &str) {
+        if let Ok(mut began) = self.stage.lock() {
+            *began = Some(Instant::now());
+        }
+    }
+
+    fn ends(&self, stage: &str, rows: u64) {
+        let began = self.stage.lock().ok().and_then(|mut began| began.take());
+        let seconds = began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+        let rows_in_words = thousands(i64::try_from(rows).unwrap_or(i64::MAX));
+        let words = format!("{stage:<14} {rows_in_words:>14} rows {seconds:>8.2} s");
+        self.line("info", "stage", &[("stage", json!(stage)), ("rows", json!(rows)), ("seconds", json!(seconds))], &words);
+    }
+
+    fn warns(&self, message: &str, context: &[(&str, String)]) {
+        let pairs: Vec<String> = context.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+        let words = format!("warning: {message}\n  {}", pairs.join("   "));
+        let mut fields = vec![("message", json!(message))];
+        fields.extend(context.iter().map(|(key, value)| (*key, json!(value))));
+        self.line("warning", "warning", &fields, &words);
+    }
+
+    fn says(&self, message: &str) {
+        self.say(message);
+    }
+}
+
+/// Levers with the most detractors beyond what the others' share would give.
+fn drivers(summary: &Summary) -> String {
+    let mut shown = new_table(&["touchpoint", "met by", "reach", "detractors if met", "if not", "difference"]);
+    let has_figures = |line: &&TouchpointLine| line.role == "lever" && line.exposed > 0 && line.difference.is_some();
+    for line in summary.touchpoints.iter().filter(has_figures).take(10) {
+        shown.add_row(vec![
+            line.label.clone(),
+            thousands(line.exposed),
+            percent(line.reach),
+            percent(line.share_exposed),
+            percent(line.share_unexposed),
+            line.difference.map_or(String::new(), |d| format!("{:+.1} points", 100.0 * d)),
+        ]);
+    }
+    align_right(&mut shown, 1..6);
+    let nps = summary.nps.as_deref().unwrap_or("no answers in the window");
+    format!(
+        "as of {}   {nps}\n\n{shown}\nlevers by detractors met beyond the others' share; an association, not yet adjusted for what goes along",
+        summary.as_of
+    )
+}
+
+/// Rows as a table.
+pub fn table(rows: &[RecordBatch]) -> Result<String> {
+    let failed = |e| Error::internal("the rows cannot be shown").caused_by(e);
+    let text = arrow::util::pretty::pretty_format_batches(rows).map_err(failed)?;
+    Ok(format!("{text}\n"))
+}
+
+fn new_table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.to_vec());
+    table
+}
+
+fn align_right(table: &mut Table, columns: std::ops::Range<usize>) {
+    for column in columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or(String::new(), |share| format!("{:.1}%", 100.0 * share))
+}
+
+fn thousands(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    if number < 0 { format!("-{grouped}") } else { grouped }
+}

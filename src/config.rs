@@ -1,0 +1,694 @@
+//! The configuration: the one file a user writes, read strictly.
+//!
+//! Two steps, as typed and as meant: [`Typed`] mirrors the TOML (unknown keys refused, with the line and
+//! the nearest known key), [`Config`] is what the rest of the program sees, every default filled in and
+//! every limit checked. The environment is read here too, and only here: storage credentials, by name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use chrono_tz::Tz;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::error::{Error, Result};
+use crate::sources::feeds;
+
+/// What the rest of the program sees.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where runs are published: a URL or a path.
+    pub output: String,
+    /// Where text exports are kept as Parquet between nights.
+    pub landing: Option<String>,
+    /// The folder that relative paths start from: the configuration file's own.
+    pub base: PathBuf,
+    /// Decides days, weeks and months.
+    pub timezone: Tz,
+    pub score: Score,
+    pub segments: Vec<String>,
+    /// Days after which an unanswered journey is taken to be over.
+    pub journey_days: u32,
+    /// Days that a link without an order, and an answer about its customer, look back.
+    pub lookback_days: u32,
+    pub analysis: Analysis,
+    /// Bytes that the SQL engine may use; none: half of what the machine or its container allows.
+    pub memory_pool: Option<u64>,
+    /// Times after this local day are implausible; none: each source's newest object, plus a day.
+    pub plausible_until: Option<chrono::NaiveDate>,
+    pub sources: BTreeMap<String, Source>,
+    /// Touchpoints of the run's own, as TOML; see [`crate::catalogue`].
+    pub touchpoints: Vec<toml::Table>,
+    /// The built-in catalogue is left out.
+    pub own_catalogue_only: bool,
+    /// Storage settings from the environment (`AWS_*`). Never printed, never part of a fingerprint.
+    pub environment: Environment,
+    /// The text of the file, as published in the manifest (it may hold no secrets).
+    pub text: String,
+    /// The sample compiled into the binary stands in for files.
+    pub embedded: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Analysis {
+    pub window_days: u32,
+    pub period: Period,
+    /// The kinds of survey that are pooled; none: the only one there is.
+    pub survey_kinds: Option<Vec<String>>,
+    pub survey_triggers: Option<Vec<String>>,
+    pub repeat_responses: RepeatResponses,
+    /// A share of the rows handed on, per feed.
+    pub max_rejected_share: f64,
+    /// A share of the answers in the window.
+    pub min_link_rate: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Period {
+    Month,
+    Week,
+}
+
+impl Period {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Period::Month => "month",
+            Period::Week => "week",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RepeatResponses {
+    All,
+    LatestPerPeriod,
+}
+
+/// The scale of the question and where its classes begin. Scores are whole numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Score {
+    pub min: i64,
+    pub max: i64,
+    pub detractor_max: i64,
+    pub promoter_min: i64,
+    /// Severe detractors score this or less; none where the scale declares none.
+    pub severe_max: Option<i64>,
+}
+
+/// One feed's source: its tables, and how their columns become the feed's.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub feed: String,
+    /// Naive times in this source are local to this zone.
+    pub timezone: Tz,
+    pub tables: BTreeMap<String, Table>,
+    pub mapping: Mapping,
+    /// The export's words for an interaction's kind, mapped to ours.
+    pub kinds: BTreeMap<String, String>,
+    /// The day from which the export is complete; none: its first event.
+    pub starts_on: Option<chrono::NaiveDate>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub url: Located<String>,
+    pub format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    Csv,
+    Parquet,
+}
+
+impl Format {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Format::Csv => "csv",
+            Format::Parquet => "parquet",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub enum Mapping {
+    /// Canonical column to raw column name or SQL expression.
+    Columns(BTreeMap<String, Located<String>>),
+    /// One query over the source's own tables.
+    Query(Located<String>),
+}
+
+/// A value and the line of the configuration that it stands on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Located<T> {
+    pub value: T,
+    pub line: usize,
+}
+
+/// Storage settings by variable name; its `Debug` shows names only.
+#[derive(Clone, Default)]
+pub struct Environment(pub BTreeMap<String, String>);
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+// ---- as typed ----------------------------------------------------------------------------------------
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Typed {
+    output: Option<String>,
+    landing: Option<String>,
+    timezone: Option<Spanned<String>>,
+    score: Option<Spanned<TypedScore>>,
+    #[serde(default)]
+    segments: Vec<String>,
+    #[serde(default)]
+    journey: TypedJourney,
+    #[serde(default)]
+    analysis: TypedAnalysis,
+    #[serde(default)]
+    memory: TypedMemory,
+    plausible_until: Option<Spanned<String>>,
+    sources: Spanned<BTreeMap<String, Spanned<TypedSource>>>,
+    #[serde(default)]
+    touchpoints: Vec<toml::Table>,
+    #[serde(default)]
+    catalogue: TypedCatalogue,
+}
+
+#[derive(Deserialize, Default, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum TypedCatalogue {
+    #[default]
+    Extend,
+    Replace,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypedScore {
+    scale: Option<String>,
+    min: Option<i64>,
+    max: Option<i64>,
+    detractor_max: Option<i64>,
+    promoter_min: Option<i64>,
+    severe_max: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TypedJourney {
+    journey_days: u32,
+    lookback_days: u32,
+}
+
+impl Default for TypedJourney {
+    fn default() -> Self {
+        Self { journey_days: 180, lookback_days: 90 }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TypedAnalysis {
+    window_days: u32,
+    period: Period,
+    survey_kinds: Option<Vec<String>>,
+    survey_triggers: Option<Vec<String>>,
+    repeat_responses: RepeatResponses,
+    max_rejected_share: f64,
+    min_link_rate: f64,
+}
+
+impl Default for TypedAnalysis {
+    fn default() -> Self {
+        Self {
+            window_days: 365,
+            period: Period::Month,
+            survey_kinds: None,
+            survey_triggers: None,
+            repeat_responses: RepeatResponses::All,
+            max_rejected_share: 0.01,
+            min_link_rate: 0.5,
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct TypedMemory {
+    pool: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypedSource {
+    url: Option<Spanned<String>>,
+    format: Option<Format>,
+    tables: Option<BTreeMap<String, TypedTable>>,
+    columns: Option<BTreeMap<String, Spanned<String>>>,
+    query: Option<Spanned<String>>,
+    timezone: Option<Spanned<String>>,
+    #[serde(default)]
+    kinds: BTreeMap<String, String>,
+    starts_on: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypedTable {
+    url: Spanned<String>,
+    format: Option<Format>,
+}
+
+// ---- as meant ----------------------------------------------------------------------------------------
+
+impl Config {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// `Kind::Config` with the line, what is wrong and a way out.
+    pub fn read(path: &Path, environment: Environment) -> Result<Config> {
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Error::config("the configuration cannot be read")
+                .with("file", path.display())
+                .hint("name another file with --config, or write one with `aftersale init`")
+                .caused_by(e)
+        })?;
+        let base = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        Self::parse(&text, &path.display().to_string(), base, environment)
+    }
+
+    /// Reads a configuration from its text; `file` is its name in errors.
+    pub fn parse(text: &str, file: &str, base: PathBuf, environment: Environment) -> Result<Config> {
+        let place = Place { text, file };
+        let typed: Typed = toml::from_str(text).map_err(|error| place.refuse_toml(&error))?;
+        place.config(typed, base, environment)
+    }
+}
+
+/// A configuration file's text and name, so that errors can say the line.
+struct Place<'a> {
+    text: &'a str,
+    file: &'a str,
+}
+
+impl Place<'_> {
+    fn line(&self, offset: usize) -> usize {
+        1 + self.text.as_bytes()[..offset.min(self.text.len())].iter().filter(|b| **b == b'\n').count()
+    }
+
+    fn error(&self, offset: usize, message: impl Into<String>) -> Error {
+        Error::config(message).with("file", format!("{}:{}", self.file, self.line(offset)))
+    }
+
+    fn located(&self, value: Spanned<String>) -> Located<String> {
+        let line = self.line(value.span().start);
+        Located { value: value.into_inner(), line }
+    }
+
+    fn refuse_toml(&self, error: &toml::de::Error) -> Error {
+        let offset = error.span().map_or(0, |span| span.start);
+        let message = error.message().trim().to_string();
+        let refused = self.error(offset, message.clone());
+        match nearest_key(&message) {
+            Some(key) => refused.hint(format!("did you mean `{key}`?")),
+            None => refused.hint("`aftersale init --preset plain` prints every key with its meaning"),
+        }
+    }
+
+    fn config(&self, typed: Typed, base: PathBuf, environment: Environment) -> Result<Config> {
+        let timezone = match &typed.timezone {
+            Some(zone) => self.zone(zone)?,
+            None => Tz::UTC,
+        };
+        let at = typed.sources.span().start;
+        let mut sources = BTreeMap::new();
+        for (feed, source) in typed.sources.into_inner() {
+            let at = source.span().start;
+            let source = self.source(&feed, source.into_inner(), at, timezone)?;
+            sources.insert(feed, source);
+        }
+        if !sources.contains_key("surveys") {
+            return Err(self
+                .error(at, "there is no source for `surveys`")
+                .hint("add [sources.surveys]; without answers nothing can be said about loyalty"));
+        }
+        if !sources.contains_key("purchases") && !sources.contains_key("tickets") {
+            return Err(self
+                .error(at, "there is no source for `purchases` or `tickets`")
+                .hint("add at least one of them: touchpoints are read from what happened after the sale"));
+        }
+        let analysis = self.analysis(typed.analysis)?;
+        for (name, days) in [
+            ("journey.journey_days", typed.journey.journey_days),
+            ("journey.lookback_days", typed.journey.lookback_days),
+            ("analysis.window_days", analysis.window_days),
+        ] {
+            if !(1..=36_500).contains(&days) {
+                return Err(self.error(0, format!("`{name}` is {days}")).hint("give from 1 to 36500 days"));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        for segment in &typed.segments {
+            if !is_plain_name(segment) || segment == "all" {
+                return Err(self
+                    .error(0, format!("the segment `{segment}` is not a column name"))
+                    .hint("use a column of the purchases or surveys: lower-case letters, digits and _"));
+            }
+            if !seen.insert(segment) {
+                return Err(self
+                    .error(0, format!("the segment `{segment}` is named twice"))
+                    .hint("name it once"));
+            }
+        }
+        Ok(Config {
+            output: typed.output.unwrap_or_else(|| "data/out".into()),
+            landing: typed.landing,
+            base,
+            timezone,
+            score: match typed.score {
+                Some(score) => self.score(score)?,
+                None => Score::zero_to_ten(),
+            },
+            segments: typed.segments,
+            journey_days: typed.journey.journey_days,
+            lookback_days: typed.journey.lookback_days,
+            analysis,
+            memory_pool: typed.memory.pool.as_ref().map(|pool| self.bytes(pool)).transpose()?,
+            plausible_until: typed.plausible_until.as_ref().map(|day| self.day(day)).transpose()?,
+            sources,
+            touchpoints: typed.touchpoints,
+            own_catalogue_only: typed.catalogue == TypedCatalogue::Replace,
+            environment,
+            text: self.text.to_string(),
+            embedded: false,
+        })
+    }
+
+    fn analysis(&self, typed: TypedAnalysis) -> Result<Analysis> {
+        for (name, share) in [
+            ("analysis.max_rejected_share", typed.max_rejected_share),
+            ("analysis.min_link_rate", typed.min_link_rate),
+        ] {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(self
+                    .error(0, format!("`{name}` is {share}"))
+                    .hint("give a share from 0 to 1, such as 0.01"));
+            }
+        }
+        for (name, list) in [
+            ("analysis.survey_kinds", &typed.survey_kinds),
+            ("analysis.survey_triggers", &typed.survey_triggers),
+        ] {
+            if list.as_ref().is_some_and(Vec::is_empty) {
+                return Err(self
+                    .error(0, format!("`{name}` is an empty list"))
+                    .hint("name at least one, or leave the key out"));
+            }
+        }
+        Ok(Analysis {
+            window_days: typed.window_days,
+            period: typed.period,
+            survey_kinds: typed.survey_kinds,
+            survey_triggers: typed.survey_triggers,
+            repeat_responses: typed.repeat_responses,
+            max_rejected_share: typed.max_rejected_share,
+            min_link_rate: typed.min_link_rate,
+        })
+    }
+
+    fn source(&self, feed: &str, typed: TypedSource, at: usize, zone: Tz) -> Result<Source> {
+        let Some(known) = feeds::feed(feed) else {
+            let names: Vec<&str> = feeds::FEEDS.iter().map(|f| f.name).collect();
+            let refused = self.error(at, format!("`{feed}` is not a feed"));
+            return Err(match nearest(feed, &names) {
+                Some(name) => refused.hint(format!("did you mean [sources.{name}]?")),
+                None => refused.hint(format!("the feeds are {}", names.join(", "))),
+            });
+        };
+        let tables = match (typed.url, typed.tables) {
+            (Some(url), None) => {
+                let table = self.table(url, typed.format)?;
+                BTreeMap::from([(feed.to_string(), table)])
+            }
+            (None, Some(tables)) if !tables.is_empty() => {
+                if typed.format.is_some() {
+                    return Err(self
+                        .error(at, format!("`format` stands beside `tables` in [sources.{feed}]"))
+                        .hint("give each table its own format"));
+                }
+                let mut meant = BTreeMap::new();
+                for (name, table) in tables {
+                    if !is_plain_name(&name) {
+                        return Err(self
+                            .error(table.url.span().start, format!("`{name}` cannot name a table"))
+                            .hint("use lower-case letters, digits and _"));
+                    }
+                    meant.insert(name, self.table(table.url, table.format)?);
+                }
+                meant
+            }
+            _ => {
+                return Err(self
+                    .error(at, format!("[sources.{feed}] needs either `url` or `tables`"))
+                    .hint("`url` for one table; `tables` with a `query` that joins them for several"));
+            }
+        };
+        let mapping = match (typed.columns, typed.query) {
+            (Some(_), Some(query)) => {
+                return Err(self
+                    .error(query.span().start, format!("[sources.{feed}] has both `columns` and `query`"))
+                    .hint("keep one of them"));
+            }
+            (None, Some(query)) => Mapping::Query(self.located(query)),
+            (columns, None) if tables.len() == 1 => Mapping::Columns(
+                columns
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(name, source)| self.column(feed, name, source))
+                    .collect::<Result<_>>()?,
+            ),
+            (_, None) => {
+                return Err(self
+                    .error(at, format!("[sources.{feed}] has several tables and no `query`"))
+                    .hint("say in `query` how they join"));
+            }
+        };
+        if !typed.kinds.is_empty() && known.column("kind").is_none() {
+            return Err(self
+                .error(at, format!("`kinds` stands in [sources.{feed}]"))
+                .hint("only interactions have kinds"));
+        }
+        Ok(Source {
+            feed: feed.to_string(),
+            timezone: typed.timezone.as_ref().map_or(Ok(zone), |zone| self.zone(zone))?,
+            tables,
+            mapping,
+            kinds: typed.kinds,
+            starts_on: typed.starts_on.as_ref().map(|day| self.day(day)).transpose()?,
+        })
+    }
+
+    fn column(
+        &self,
+        feed: &str,
+        name: String,
+        source: Spanned<String>,
+    ) -> Result<(String, Located<String>)> {
+        if !is_plain_name(&name) {
+            let names: Vec<&str> =
+                feeds::feed(feed).map_or(Vec::new(), |f| f.columns.iter().map(|c| c.name).collect());
+            return Err(self
+                .error(source.span().start, format!("`{name}` cannot name a column"))
+                .hint(format!("the columns of {feed} are {}", names.join(", "))));
+        }
+        Ok((name, self.located(source)))
+    }
+
+    fn table(&self, url: Spanned<String>, format: Option<Format>) -> Result<Table> {
+        let lower = url.get_ref().to_lowercase();
+        let format = match format {
+            Some(format) => format,
+            None if lower.ends_with(".csv") => Format::Csv,
+            None if lower.ends_with(".parquet") => Format::Parquet,
+            None => {
+                return Err(self
+                    .error(url.span().start, "the format cannot be told from the address")
+                    .hint("add `format = \"csv\"` or `format = \"parquet\"`"));
+            }
+        };
+        Ok(Table { url: self.located(url), format })
+    }
+
+    fn score(&self, typed: Spanned<TypedScore>) -> Result<Score> {
+        let at = typed.span().start;
+        let typed = typed.into_inner();
+        let declared = [typed.min, typed.max, typed.detractor_max, typed.promoter_min];
+        let score = match (typed.scale.as_deref(), declared) {
+            (Some("0-10"), [None, None, None, None]) => Score::zero_to_ten(),
+            (Some("1-10"), [None, None, None, None]) => Score { min: 1, ..Score::zero_to_ten() },
+            (None, [Some(min), Some(max), Some(detractor_max), Some(promoter_min)]) => {
+                Score { min, max, detractor_max, promoter_min, severe_max: typed.severe_max }
+            }
+            _ => {
+                return Err(self.error(at, "the score's scale is not understood").hint(
+                    "give `scale = \"0-10\"`, `scale = \"1-10\"`, or min, max, detractor_max and promoter_min",
+                ));
+            }
+        };
+        let severe = score.severe_max.unwrap_or(score.min);
+        let in_order = score.min <= score.detractor_max
+            && score.detractor_max < score.promoter_min
+            && score.promoter_min <= score.max
+            && (score.min..=score.detractor_max).contains(&severe);
+        if in_order {
+            Ok(score)
+        } else {
+            Err(self
+                .error(at, "the score's classes are out of order")
+                .hint("min ≤ severe_max ≤ detractor_max < promoter_min ≤ max"))
+        }
+    }
+
+    fn zone(&self, zone: &Spanned<String>) -> Result<Tz> {
+        zone.get_ref().parse().map_err(|_| {
+            self.error(zone.span().start, format!("`{}` is not a time zone", zone.get_ref()))
+                .hint("use an IANA name such as Europe/Madrid")
+        })
+    }
+
+    fn day(&self, day: &Spanned<String>) -> Result<chrono::NaiveDate> {
+        parse_day(day.get_ref()).ok_or_else(|| {
+            self.error(day.span().start, format!("`{}` is not a day", day.get_ref()))
+                .hint("write it as \"2026-10-31\"")
+        })
+    }
+
+    fn bytes(&self, size: &Spanned<String>) -> Result<u64> {
+        parse_bytes(size.get_ref()).ok_or_else(|| {
+            self.error(size.span().start, format!("`{}` is not a size", size.get_ref()))
+                .hint("write it as \"768MB\" or \"4GB\", at least 64MB")
+        })
+    }
+}
+
+impl Score {
+    fn zero_to_ten() -> Self {
+        Score { min: 0, max: 10, detractor_max: 6, promoter_min: 9, severe_max: Some(3) }
+    }
+}
+
+/// `2026-10-31`, and nothing else.
+pub fn parse_day(text: &str) -> Option<chrono::NaiveDate> {
+    chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()
+}
+
+/// Sizes such as `768MB` or `4GB` (powers of ten) and `512MiB` (powers of two), in bytes; 64 MB at least.
+fn parse_bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().ok()?;
+    let unit = match text[digits..].trim() {
+        "MB" => 1_000_000,
+        "MiB" => 1 << 20,
+        "GB" => 1_000_000_000,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    number.checked_mul(unit).filter(|bytes| *bytes >= 64_000_000)
+}
+
+fn is_plain_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// The known key nearest to the unknown one that a TOML error speaks of.
+fn nearest_key(message: &str) -> Option<String> {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = quoted.next().filter(|_| message.starts_with("unknown"))?;
+    let known: Vec<&str> = quoted.collect();
+    nearest(unknown, &known).map(str::to_string)
+}
+
+/// The nearest of the known words, where one is near enough to be meant.
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    known
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(word, name), *name))
+        .min()
+        .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
+        .map(|(_, name)| name)
+}
+
+/// The environment's storage settings.
+pub fn environment() -> Environment {
+    Environment(std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = "[sources.surveys]\nurl = \"s.csv\"\n[sources.tickets]\nurl = \"t.parquet\"\n";
+
+    fn parse(text: &str) -> Result<Config> {
+        Config::parse(text, "aftersale.toml", PathBuf::from("."), Environment::default())
+    }
+
+    fn refusal(text: &str) -> (String, String, String) {
+        let error = parse(text).expect_err("this configuration is wrong");
+        let file = error.context().iter().find(|(k, _)| *k == "file").map(|(_, v)| v.clone());
+        (error.message().into(), file.unwrap_or_default(), error.hint_text().unwrap_or("").into())
+    }
+
+    #[test]
+    fn least_configuration_has_the_documented_defaults() {
+        let config = parse(LEAST).unwrap();
+        assert_eq!(config.output, "data/out");
+        assert_eq!((config.journey_days, config.lookback_days, config.analysis.window_days), (180, 90, 365));
+        assert_eq!(config.score, Score { min: 0, max: 10, detractor_max: 6, promoter_min: 9, severe_max: Some(3) });
+        assert_eq!(config.sources["tickets"].tables["tickets"].format, Format::Parquet);
+    }
+
+    #[test]
+    fn mistakes_are_refused_with_line_and_way_out() {
+        let (message, file, hint) = refusal(&format!("segmets = []\n{LEAST}"));
+        assert!(message.starts_with("unknown field `segmets`"), "{message}");
+        assert_eq!((file.as_str(), hint.as_str()), ("aftersale.toml:1", "did you mean `segments`?"));
+
+        let (message, file, _) = refusal(&format!("timezone = \"Europe/Madird\"\n{LEAST}"));
+        assert_eq!((message.as_str(), file.as_str()), ("`Europe/Madird` is not a time zone", "aftersale.toml:1"));
+
+        let (message, file, hint) = refusal(&format!("{LEAST}[sources.tiket_events]\nurl = \"e.csv\"\n"));
+        assert_eq!((message.as_str(), file.as_str()), ("`tiket_events` is not a feed", "aftersale.toml:5"));
+        assert_eq!(hint, "did you mean [sources.ticket_events]?");
+
+        let (message, ..) = refusal("[sources.surveys]\nurl = \"s.csv\"\n");
+        assert_eq!(message, "there is no source for `purchases` or `tickets`");
+
+        let (message, ..) = refusal(&format!("score = {{ min = 1, max = 5, detractor_max = 4, promoter_min = 4 }}\n{LEAST}"));
+        assert_eq!(message, "the score's classes are out of order");
+
+        let (message, ..) = refusal(&format!("{LEAST}[memory]\npool = \"1MB\"\n"));
+        assert_eq!(message, "`1MB` is not a size");
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        assert_eq!(parse_bytes("768MB"), Some(768_000_000));
+        assert_eq!(parse_bytes("1 GiB"), Some(1 << 30));
+        assert_eq!(parse_bytes("1000000000"), None);
+    }
+}

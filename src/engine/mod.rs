@@ -1,0 +1,338 @@
+//! The engine room: the one SQL session, its memory, the tables it knows, and plans run and measured.
+//!
+//! It knows neither credentials nor what the tables mean. Objects reach it as stores that someone else
+//! opened; queries reach it as text of ours or of the configuration's, and `$parameters` are put into
+//! the parsed statement, never into the text.
+
+pub mod functions;
+pub mod mapped;
+pub mod statistics;
+pub mod time;
+pub mod write;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::config::{Dialect, TableParquetOptions};
+use datafusion::dataframe::DataFrameWriteOptions;
+use datafusion::datasource::MemTable;
+use datafusion::datasource::file_format::FileFormat;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::error::DataFusionError;
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+use url::Url;
+
+use crate::error::{Error, Result};
+
+/// What the session may use.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Threads that run plans; results do not depend on it.
+    pub threads: usize,
+    /// Bytes that sorts, joins and aggregations may hold before they spill.
+    pub memory_pool: u64,
+}
+
+/// A value that a query's `$name` stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Parameter {
+    Text(String),
+    Integer(Option<i64>),
+    Boolean(bool),
+    /// UTC microseconds.
+    Time(i64),
+    Days(u32),
+}
+
+/// The SQL session and its scratch folder.
+pub struct Engine {
+    ctx: SessionContext,
+    parameters: BTreeMap<&'static str, Parameter>,
+}
+
+/// The address under which kept tables stand; the scratch store is handed in.
+const SCRATCH: &str = "scratch://tables";
+
+impl Engine {
+    /// A session that keeps its tables in `scratch` and spills into the folder `spill`.
+    ///
+    /// # Errors
+    /// `Kind::Internal` where the session cannot be set up.
+    pub fn new(limits: &Limits, scratch: Arc<dyn ObjectStore>, spill: &Path) -> Result<Engine> {
+        let pool = FairSpillPool::new(usize::try_from(limits.memory_pool).unwrap_or(usize::MAX));
+        let named = std::num::NonZeroUsize::new(3).unwrap_or(std::num::NonZeroUsize::MIN);
+        let pool: Arc<dyn MemoryPool> = Arc::new(TrackConsumersPool::new(pool, named));
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(pool)
+            .with_temp_file_path(spill)
+            .with_max_temp_directory_size(u64::MAX)
+            // The engine's caches know paths but not stores, and two stores may hold the same path.
+            .with_object_list_cache_limit(0)
+            .with_metadata_cache_limit(0)
+            .with_file_statistics_cache_limit(0)
+            .build_arc()
+            .map_err(|e| error(e, "setting up the session"))?;
+        let mut config = SessionConfig::new()
+            .with_target_partitions(limits.threads)
+            .with_information_schema(false);
+        // One text type in every plan, here and on a cluster.
+        config.options_mut().execution.parquet.schema_force_view_types = false;
+        config.options_mut().sql_parser.map_string_types_to_utf8view = false;
+        // Views over feeds without rows are planned with columns that may be null where logic says never;
+        // the engine's check of that difference is about its own plans, not about data.
+        config.options_mut().execution.skip_physical_aggregate_schema_check = true;
+        let ctx = SessionContext::new_with_config_rt(config, runtime);
+        functions::register(&ctx);
+        statistics::register(&ctx);
+        ctx.register_object_store(&parse_url(SCRATCH)?, scratch);
+        Ok(Engine { ctx, parameters: BTreeMap::new() })
+    }
+
+    /// A session with nothing but the functions, for one source's mapping; memory and stores are shared.
+    pub fn mapping_session(&self) -> SessionContext {
+        let ctx = SessionContext::new_with_config_rt(self.ctx.copied_config(), self.ctx.runtime_env());
+        functions::register(&ctx);
+        ctx
+    }
+
+    pub fn set(&mut self, name: &'static str, parameter: Parameter) {
+        self.parameters.insert(name, parameter);
+    }
+
+    /// The plan of a query of ours, its parameters filled in; it can only read.
+    pub async fn query(&self, sql: &str) -> Result<DataFrame> {
+        let state = self.ctx.state();
+        let what = || sql.lines().next().unwrap_or("").trim_start_matches("-- ").to_string();
+        let mut statement =
+            state.sql_to_statement(sql, &Dialect::Generic).map_err(|e| error(e, what()))?;
+        self.fill(&mut statement)?;
+        let plan = state.statement_to_plan(statement).await.map_err(|e| error(e, what()))?;
+        reading_only().verify_plan(&plan).map_err(|e| error(e, what()))?;
+        self.ctx.execute_logical_plan(plan).await.map_err(|e| error(e, what()))
+    }
+
+    /// Replaces each `$name` in the parsed statement by its value.
+    fn fill(&self, statement: &mut Statement) -> Result<()> {
+        let Statement::Statement(statement) = statement else {
+            return Err(Error::internal("a query is no SELECT"));
+        };
+        let mut unknown = None;
+        let _ = visit_expressions_mut(statement.as_mut(), |expr| {
+            if let ast::Expr::Value(value) = expr
+                && let ast::Value::Placeholder(name) = &value.value
+            {
+                match self.parameters.get(name.trim_start_matches('$')).map(literal) {
+                    Some(Ok(value)) => *expr = value,
+                    _ => unknown = Some(name.clone()),
+                }
+            }
+            ControlFlow::<()>::Continue(())
+        });
+        match unknown {
+            None => Ok(()),
+            Some(name) => Err(Error::internal("a query's parameter has no value").with("parameter", name)),
+        }
+    }
+
+    /// Gives a plan a name, to be worked out wherever it is read.
+    pub fn view(&self, name: &str, plan: DataFrame) -> Result<()> {
+        self.ctx.register_table(name, plan.into_view()).map_err(|e| error(e, name))?;
+        Ok(())
+    }
+
+    /// Works a plan out once, into the scratch folder, and gives the rows a name. Returns their number.
+    pub async fn keep(&self, name: &str, plan: DataFrame) -> Result<u64> {
+        let schema = plain_schema(&plan);
+        let folder = format!("{SCRATCH}/{name}/");
+        let mut options = TableParquetOptions::default();
+        options.global.compression = Some("lz4_raw".into());
+        plan.write_parquet(&folder, DataFrameWriteOptions::new(), Some(options))
+            .await
+            .map_err(|e| error(e, name))?;
+        register_parquet(&self.ctx, name, &[parse_url(&folder)?], schema)?;
+        self.count(name).await
+    }
+
+
+    /// Names rows in memory as a table.
+    pub fn register_rows(&self, name: &str, rows: RecordBatch) -> Result<()> {
+        let table = MemTable::try_new(rows.schema(), vec![vec![rows]]).map_err(|e| error(e, name))?;
+        self.ctx.register_table(name, Arc::new(table)).map_err(|e| error(e, name))?;
+        Ok(())
+    }
+
+    /// The plan that reads a named table.
+    pub async fn table(&self, name: &str) -> Result<DataFrame> {
+        self.ctx.table(name).await.map_err(|e| error(e, name))
+    }
+
+    /// The rows of a plan; for small results only.
+    pub async fn collect(&self, plan: DataFrame, what: &str) -> Result<Vec<RecordBatch>> {
+        plan.collect().await.map_err(|e| error(e, what))
+    }
+
+    /// How many rows a table has.
+    pub async fn count(&self, name: &str) -> Result<u64> {
+        let count = self.table(name).await?.count().await.map_err(|e| error(e, name))?;
+        Ok(count as u64)
+    }
+
+    pub fn context(&self) -> &SessionContext {
+        &self.ctx
+    }
+}
+
+/// Names all objects of a store, Parquet files, as a table of a session; columns that a file lacks are
+/// null in its rows. Returns the table's schema.
+pub async fn register_store(
+    ctx: &SessionContext,
+    name: &str,
+    address: &str,
+    store: Arc<dyn ObjectStore>,
+) -> Result<SchemaRef> {
+    let failed = |e| error(e, name);
+    let metas: Vec<_> = store.list(None).try_collect().await.map_err(|e| failed(e.into()))?;
+    let schema = ParquetFormat::default()
+        .infer_schema(&ctx.state(), &store, &metas)
+        .await
+        .map_err(failed)?;
+    ctx.register_object_store(&parse_url(address)?, store);
+    // Each object by its own address: a listing would leave out subfolders and say nothing.
+    let mut objects = Vec::with_capacity(metas.len());
+    for meta in &metas {
+        let mut object = parse_url(address)?;
+        object
+            .path_segments_mut()
+            .map_err(|()| Error::internal("an address has no path").with("address", address))?
+            .extend(meta.location.parts().map(|part| part.as_ref().to_string()));
+        objects.push(object);
+    }
+    register_parquet(ctx, name, &objects, Arc::clone(&schema))?;
+    Ok(schema)
+}
+
+fn register_parquet(ctx: &SessionContext, name: &str, places: &[Url], schema: SchemaRef) -> Result<()> {
+    let failed = |e| error(e, name);
+    let mut paths = Vec::with_capacity(places.len());
+    for place in places {
+        paths.push(ListingTableUrl::try_new(place.clone(), None).map_err(failed)?);
+    }
+    let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
+    let config = ListingTableConfig::new_with_multi_paths(paths).with_listing_options(options).with_schema(schema);
+    let table = ListingTable::try_new(config).map_err(failed)?;
+    ctx.register_table(name, Arc::new(table)).map_err(failed)?;
+    Ok(())
+}
+
+fn parse_url(address: &str) -> Result<Url> {
+    Url::parse(address)
+        .map_err(|e| Error::internal("an address is no URL").with("address", address).caused_by(e))
+}
+
+/// A plan's schema without table names.
+pub fn plain_schema(plan: &DataFrame) -> SchemaRef {
+    Arc::new(plan.schema().as_arrow().clone())
+}
+
+/// Queries may read, and nothing else.
+pub fn reading_only() -> SQLOptions {
+    SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false)
+}
+
+/// A parameter as a parsed literal.
+fn literal(parameter: &Parameter) -> Result<ast::Expr> {
+    let value = |value: ast::Value| Ok(ast::Expr::value(value));
+    match parameter {
+        Parameter::Text(text) => value(ast::Value::SingleQuotedString(text.clone())),
+        Parameter::Boolean(flag) => value(ast::Value::Boolean(*flag)),
+        Parameter::Integer(Some(number)) => value(ast::Value::Number(number.to_string(), false)),
+        Parameter::Integer(None) => parse_literal("cast(null as bigint)"),
+        Parameter::Days(days) => parse_literal(&format!("interval '{days} days'")),
+        Parameter::Time(micros) => {
+            parse_literal(&format!("arrow_cast({micros}, 'Timestamp(Microsecond, Some(\"UTC\"))')"))
+        }
+    }
+}
+
+fn parse_literal(sql: &str) -> Result<ast::Expr> {
+    use datafusion::sql::sqlparser::{dialect::GenericDialect, parser::Parser};
+    Parser::new(&GenericDialect {})
+        .try_with_sql(sql)
+        .and_then(|mut parser| parser.parse_expr())
+        .map_err(|e| Error::internal("a literal cannot be parsed").caused_by(e))
+}
+
+/// Turns the engine's error into ours. Its text is passed on only where it speaks of names and plans:
+/// an error about a value would show a customer's data.
+pub fn error(e: DataFusionError, what: impl std::fmt::Display) -> Error {
+    let what = what.to_string();
+    if let Some(pinned) = our_error(&e) {
+        return pinned.with("while", what);
+    }
+    match e.find_root() {
+        DataFusionError::SQL(parser, _) => {
+            Error::config(format!("the SQL cannot be read: {parser}")).with("while", what)
+        }
+        DataFusionError::Plan(text) | DataFusionError::NotImplemented(text) => {
+            Error::config(format!("the SQL cannot be planned: {text}")).with("while", what)
+        }
+        DataFusionError::SchemaError(schema, _) => {
+            Error::config(format!("the SQL names what is not there: {schema}")).with("while", what)
+        }
+        DataFusionError::ResourcesExhausted(_) => Error::io("the memory pool is too small for this run")
+            .with("while", what)
+            .hint("raise `[memory] pool`, or give the machine more memory"),
+        DataFusionError::ObjectStore(_) => Error::unavailable("an object cannot be read")
+            .with("while", what)
+            .hint("check that the storage can be reached and that nothing changes during the run"),
+        DataFusionError::IoError(io) => Error::io(format!("a read or a write failed: {}", io.kind()))
+            .with("while", what)
+            .hint("check the disk's free space and permissions"),
+        // Parquet's errors speak of pages and footers.
+        DataFusionError::ParquetError(parquet) => Error::data("a Parquet file is damaged")
+            .with("while", what)
+            .caused_by(parquet.to_string())
+            .hint("export the file again; `aftersale check` names the objects that are read"),
+        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => {
+            Error::data("a value cannot be converted or computed")
+                .with("while", what)
+                .hint("use `try_cast` in the mapping: what cannot be read becomes null and is counted")
+        }
+        other => {
+            // Internal errors name plan nodes and types.
+            let name = other.to_string().chars().take(600).collect::<String>();
+            Error::internal(format!("the SQL engine failed: {name}")).with("while", what)
+        }
+    }
+}
+
+/// One of our own errors that travelled through the engine.
+fn our_error(e: &DataFusionError) -> Option<Error> {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(e);
+    while let Some(inner) = source {
+        if let Some(ours) = inner.downcast_ref::<Error>() {
+            let mut copy = Error::new(ours.kind(), ours.message());
+            for (key, value) in ours.context() {
+                copy = copy.with(key, value);
+            }
+            return Some(match ours.hint_text() {
+                Some(hint) => copy.hint(hint),
+                None => copy,
+            });
+        }
+        source = inner.source();
+    }
+    None
+}

@@ -1,0 +1,142 @@
+//! What can go wrong, in seven kinds, and what a person can do about it.
+//!
+//! An [`Error`] owns its hint and its context; it is passed up, never logged on the way, and printed
+//! in one place (`cli::print_error`). The kind alone decides the exit code. No error carries a
+//! customer's data: context holds names, places, row numbers and counts.
+
+use std::fmt;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The seven kinds; each is one exit code of the command (`README.md`, "Exit codes").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The command line asks for something that does not exist.
+    Usage,
+    /// The data broke a check; nothing was published.
+    Data,
+    /// Storage cannot be reached, refuses the credentials, or an input changed during the run.
+    Unavailable,
+    /// A defect of this program.
+    Internal,
+    /// A read or a write failed.
+    Io,
+    /// The configuration is wrong.
+    Config,
+    /// A signal asked the run to stop.
+    Stopped { signal: i32 },
+}
+
+impl Kind {
+    /// Exit code after `sysexits.h`, and 128 + signal for a run that was stopped.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Kind::Usage => 64,
+            Kind::Data => 65,
+            Kind::Unavailable => 69,
+            Kind::Internal => 70,
+            Kind::Io => 74,
+            Kind::Config => 78,
+            Kind::Stopped { signal } => 128 + signal as u8,
+        }
+    }
+}
+
+type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// One failure: what happened, where (as pairs), the way out, and the error underneath.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    context: Vec<(&'static str, String)>,
+    hint: Option<String>,
+    source: Option<Source>,
+}
+
+impl Error {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), context: Vec::new(), hint: None, source: None }
+    }
+
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    pub fn data(message: impl Into<String>) -> Self {
+        Self::new(Kind::Data, message)
+    }
+
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(Kind::Unavailable, message)
+    }
+
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Kind::Internal, message)
+    }
+
+    pub fn io(message: impl Into<String>) -> Self {
+        Self::new(Kind::Io, message)
+    }
+
+    pub fn config(message: impl Into<String>) -> Self {
+        Self::new(Kind::Config, message)
+    }
+
+    /// Adds where it happened. Names, places and counts only; never a value of a customer's row.
+    pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
+        self.context.push((key, value.to_string()));
+        self
+    }
+
+    /// The way out, said to the person who meets the error.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Keeps the error underneath.
+    pub fn caused_by(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub fn context(&self) -> &[(&'static str, String)] {
+        &self.context
+    }
+
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Adds context to a result on its way up.
+pub trait Context<T> {
+    fn with(self, key: &'static str, value: impl fmt::Display) -> Result<T>;
+}
+
+impl<T> Context<T> for Result<T> {
+    fn with(self, key: &'static str, value: impl fmt::Display) -> Result<T> {
+        self.map_err(|error| error.with(key, value))
+    }
+}

@@ -1,0 +1,112 @@
+//! Planted worlds: a made-up shop whose exports look real and whose causes are known.
+//!
+//! The sample in the repository, the benchmark and the calibration read them: only where the truth is
+//! planted can one see whether the numbers of a run are right. The causes, in the journey's order:
+//!
+//! ```text
+//! region, product, season ─> overdue, damaged ─┬─> tickets, calls ─> slow, reopened … ─┐
+//!                        │                     ├─> warranty claims ─> repairs ─────────┼─> score ─> what comes after
+//!                        │                     └─> returns (no effect of their own)    │
+//!                        └─────── billing errors, follow-ups (randomised), offers ─────┘
+//! ```
+//!
+//! All coefficients stand in one table, [`model::TABLE`]. Every answer's class is drawn from its row in
+//! [`Met::probabilities`], by a luck that orders of one customer partly share; so a multinomial logit
+//! over what was met is the right model for answers that name their order, and errors are clustered.
+//!
+//! Planted besides: detractors write tickets and are called back *after* their answer (leakage); tickets
+//! are reopened after the answer, which moves their latest state; nothing is known after the world's
+//! end; answers, tickets and calls without an order, and answers without a customer.
+//!
+//! A customer's random numbers depend on the seed and the customer's number alone, a stage's on its
+//! order and stage alone: a world can be written in pieces, and one stage can be changed while all
+//! other luck stays. This module opens no file: the caller does.
+
+mod exports;
+mod journey;
+mod model;
+mod words;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Write;
+
+pub use model::{Cause, Class, Met};
+
+use crate::error::Result;
+
+/// What to plant.
+#[derive(Debug, Clone, Copy)]
+pub struct World {
+    pub purchases: u64,
+    pub seed: u64,
+    /// Plant bad rows in the CSV feeds; the good rows stay as they are in the clean world.
+    pub dirty: bool,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub customers: u64,
+    pub purchases: u64,
+    pub tickets: u64,
+    pub interactions: u64,
+    /// Valid answers by class: promoters, passives, detractors.
+    pub answers: [u64; 3],
+    /// Bad rows by kind (of a conflicting pair, both).
+    pub planted: BTreeMap<&'static str, u64>,
+    /// Paths in the order they were opened.
+    pub files: Vec<String>,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary { customers, purchases, tickets, interactions, answers, planted, files } = self;
+        let [promoters, passives, detractors] = answers;
+        writeln!(
+            f,
+            "{customers} customers, {purchases} purchases, {tickets} tickets, {interactions} interactions"
+        )?;
+        writeln!(f, "answers: {promoters} promoters, {passives} passives, {detractors} detractors")?;
+        planted.iter().try_for_each(|(kind, rows)| writeln!(f, "planted: {rows} rows of {kind}"))?;
+        write!(f, "{} files", files.len())
+    }
+}
+
+/// The configuration that reads a world, to be kept beside its folders.
+pub const CONFIGURATION: &str = r#"# A planted world, as `aftersale generate` writes it.
+output   = "out"
+timezone = "Europe/Madrid"
+segments = ["store_id", "region", "product_category", "sales_channel"]
+
+[sources.surveys]
+url = "surveys/*.csv"
+
+[sources.purchases]
+url = "purchases/*.parquet"
+
+[sources.tickets]
+url = "tickets/*.parquet"
+
+[sources.interactions]
+url = "interactions/*.csv"
+"#;
+
+pub type File = Box<dyn Write + Send>;
+
+/// Writes a world's `surveys/*.csv`, `purchases/*.parquet`, `tickets/*.parquet` and
+/// `interactions/*.csv`, customer by customer; memory does not grow with the world.
+/// `open` gives the file of a relative path; each is flushed before it is dropped.
+pub fn generate(world: &World, open: &mut dyn FnMut(&str) -> Result<File>) -> Result<Summary> {
+    let mut exports = exports::Exports::new(world, open);
+    let mut customer = 0;
+    while exports.summary.purchases < world.purchases {
+        customer += 1;
+        let left = world.purchases - exports.summary.purchases;
+        exports.write(customer, journey::of_customer(world.seed, customer, left))?;
+    }
+    exports.finish()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,581 @@
+//! One customer's orders, and what follows each in the journey's order: delivery, invitation, billing,
+//! care, support, returns, repair, the answer, and what the answer sets off.
+//!
+//! A stage asks the table in `model.rs` how likely a thing is; what is the same for everyone (waiting
+//! times, how often a ticket is transferred) stands here as plain numbers. Times are UTC seconds;
+//! people and parcels move by the day in Madrid.
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, TimeZone, Timelike};
+use chrono_tz::Europe::Madrid;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::model::{Cause, Class, Met, Outcome};
+use super::words::{self, Topic};
+
+/// The world lasts two years, and is exported at the end of its last day.
+const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2024, 11, 1).unwrap();
+const DAYS: u64 = 730;
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+
+/// Eight stores each.
+pub(super) const REGIONS: [(&str, Cause); 5] = [
+    ("north", Cause::North),
+    ("centre", Cause::Centre),
+    ("east", Cause::East),
+    ("south", Cause::South),
+    ("islands", Cause::Islands),
+];
+
+/// Name, cause, and the lowest price in cents.
+pub(super) const PRODUCTS: [(&str, Cause, f64); 8] = [
+    ("electronics", Cause::Electronics, 11_900.0),
+    ("appliances", Cause::Appliances, 14_900.0),
+    ("furniture", Cause::Furniture, 9_900.0),
+    ("fashion", Cause::Fashion, 2_490.0),
+    ("sports", Cause::Sports, 2_990.0),
+    ("toys", Cause::Toys, 1_290.0),
+    ("garden", Cause::Garden, 3_490.0),
+    ("books", Cause::Books, 890.0),
+];
+
+/// An order and its consequences, as the export at the world's end shows them.
+#[derive(Debug, Default)]
+pub(super) struct Journey {
+    pub ordered: i64,
+    pub promised: NaiveDate,
+    pub delivered: Option<i64>,
+    pub returned: Option<i64>,
+    pub refunded: Option<i64>,
+    pub damaged: bool,
+    pub cents: u32,
+    pub sales_channel: &'static str,
+    /// 1 to 40.
+    pub store: usize,
+    pub product: usize,
+    pub tickets: Vec<Ticket>,
+    pub interactions: Vec<Interaction>,
+    pub answer: Option<Answer>,
+    /// What holds at the moment of the answer.
+    pub met: Met,
+    /// A promise that is a date ends with it.
+    promise_end: i64,
+    /// The invitation and the moment of the answer, whether or not it comes.
+    pub sent: i64,
+    pub responded: i64,
+    pub mode: &'static str,
+}
+
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub score: u8,
+    pub class: Class,
+    pub names_order: bool,
+    pub names_customer: bool,
+    pub comment: String,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Interaction {
+    pub kind: &'static str,
+    pub occurred: i64,
+    pub names_order: bool,
+    pub channel: &'static str,
+    pub initiated_by: &'static str,
+    pub outcome: &'static str,
+    pub team: &'static str,
+    pub due: Option<i64>,
+    pub ended: Option<i64>,
+    pub cents: Option<u32>,
+}
+
+#[derive(Debug)]
+pub(super) struct Ticket {
+    pub opened: i64,
+    pub names_order: bool,
+    pub channel: &'static str,
+    pub priority: &'static str,
+    pub topic: &'static Topic,
+    pub subject: &'static str,
+    /// What happened to it, in order of time.
+    changes: Vec<(i64, Change)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Replied,
+    Transferred,
+    Solved,
+    Reopened,
+}
+
+/// A ticket as it stands at some moment: at an answer, or in the export.
+#[derive(Debug, Default)]
+pub(super) struct TicketState {
+    pub updated: i64,
+    pub first_replied: Option<i64>,
+    pub solved: Option<i64>,
+    pub replies: i32,
+    pub transfers: i32,
+    pub reopens: i32,
+}
+
+/// A customer's orders, the oldest first, at most `most`.
+pub(super) fn of_customer(seed: u64, customer: u64, most: u64) -> Vec<Journey> {
+    let rng = &mut luck(seed, customer, 0, Stage::Customer);
+    let orders = match rng.random::<f64>() {
+        u if u < 0.55 => 1,
+        u if u < 0.80 => 2,
+        u if u < 0.90 => 3,
+        u if u < 0.96 => 4,
+        _ => 5,
+    };
+    let mood = rng.random();
+    let mut ordered: Vec<i64> = (0..orders)
+        .map(|_| {
+            let date = FIRST_DAY + Days::new(rng.random_range(0..DAYS));
+            midnight(date) + rng.random_range(7 * HOUR..23 * HOUR)
+        })
+        .collect();
+    ordered.sort_unstable();
+    ordered.truncate(most as usize);
+    let orders = ordered.into_iter().zip(1..);
+    orders.map(|(when, order)| journey(|stage| luck(seed, customer, order, stage), when, mood)).collect()
+}
+
+/// `mood` is the luck that a customer's answers partly share.
+fn journey(luck: impl Fn(Stage) -> ChaCha8Rng, ordered: i64, mood: f64) -> Journey {
+    let mut journey = Journey { ordered, met: Met::base(), ..Default::default() };
+    journey.purchase(&mut luck(Stage::Purchase));
+    journey.delivery(&mut luck(Stage::Delivery));
+    journey.invitation(&mut luck(Stage::Invitation));
+    journey.billing(&mut luck(Stage::Billing));
+    journey.care(&mut luck(Stage::Care));
+    journey.support(&mut luck(Stage::Support));
+    journey.calls(&mut luck(Stage::Calls));
+    journey.offers(&mut luck(Stage::Offers));
+    journey.returns(&mut luck(Stage::Returns));
+    journey.repair(&mut luck(Stage::Repair));
+    journey.answer(&mut luck(Stage::Answer), mood);
+    journey.aftermath(&mut luck(Stage::Aftermath));
+    journey.export();
+    journey
+}
+
+impl Journey {
+    fn purchase(&mut self, rng: &mut ChaCha8Rng) {
+        self.store = rng.random_range(1..=40);
+        self.met.add(REGIONS[(self.store - 1) / 8].1, true);
+        self.product = rng.random_range(0..PRODUCTS.len());
+        let (_, product, lowest) = PRODUCTS[self.product];
+        self.met.add(product, true);
+        self.cents = (lowest * (1.0 + 6.0 * rng.random::<f64>().powi(3))) as u32;
+        self.sales_channel = pick(rng, &["web", "web", "web", "store", "app", "app"]);
+        self.met.add(Cause::BoughtInStore, self.sales_channel == "store");
+        self.met.add(Cause::BoughtInApp, self.sales_channel == "app");
+        self.met.add(Cause::PeakSeason, local(self.ordered).month() >= 11);
+    }
+
+    fn delivery(&mut self, rng: &mut ChaCha8Rng) {
+        let lead = rng.random_range(3..=7);
+        self.promised = local(self.ordered).date() + Days::new(lead);
+        self.promise_end = midnight(self.promised + Days::new(1));
+        let overdue = rng.random_bool(self.met.chance(Outcome::Overdue));
+        let date = match rng.random::<f64>() {
+            u if !overdue && u < 0.6 => Some(self.promised),
+            _ if !overdue => Some(self.promised - Days::new(rng.random_range(1..lead))),
+            u if u < 0.70 => Some(self.promised + Days::new(rng.random_range(1..=5))),
+            u if u < 0.90 => Some(self.promised + Days::new(rng.random_range(6..=20))),
+            u if u < 0.95 => Some(self.promised + Days::new(rng.random_range(21..=60))),
+            _ => None,
+        };
+        self.delivered = date.map(|date| midnight(date) + rng.random_range(9 * HOUR..20 * HOUR));
+        self.damaged = rng.random_bool(self.met.chance(Outcome::Damaged));
+    }
+
+    /// About three weeks after the parcel came, or should have come; and what it found by the answer.
+    fn invitation(&mut self, rng: &mut ChaCha8Rng) {
+        let settled = self.delivered.unwrap_or(i64::MAX).min(self.promise_end + 7 * DAY);
+        let date = local(settled).date() + Days::new(rng.random_range(20..=22));
+        self.sent = midnight(date) + rng.random_range(9 * HOUR..11 * HOUR);
+        self.responded = by_day(self.sent + after(rng, 0.01, 3.0));
+        self.mode = pick(rng, &["mail", "mail", "mail", "web", "web", "phone"]);
+        self.met.add(Cause::AskedByPhone, self.mode == "phone");
+        let Some(delivered) = self.delivered.filter(|delivered| *delivered < self.responded) else {
+            return self.met.add(Cause::NotDelivered, true);
+        };
+        self.met.add(Cause::Early, delivered < self.promise_end - DAY);
+        self.met.add(Cause::Late, delivered >= self.promise_end);
+        self.met.add(Cause::VeryLate, delivered > self.promise_end + 5 * DAY);
+        self.met.add(Cause::Damaged, self.damaged);
+    }
+
+    fn billing(&mut self, rng: &mut ChaCha8Rng) {
+        let invoiced = self.ordered + after(rng, 0.2, 0.5);
+        let noticed = by_day(invoiced + after(rng, 0.5, 2.0));
+        if rng.random_bool(0.25) {
+            self.by_company("invoice", invoiced, "email");
+            if rng.random_bool(0.12) {
+                self.by_customer("billing_error", noticed, "email", "confirmed");
+                self.met.add(Cause::BillingError, noticed < self.responded);
+            }
+        }
+    }
+
+    /// A courtesy call, by lot and not by need.
+    fn care(&mut self, rng: &mut ChaCha8Rng) {
+        let chosen = rng.random_bool(0.3);
+        if let Some(delivered) = self.delivered.filter(|_| chosen) {
+            let called = self.follow_up(rng, delivered, 1..9);
+            self.met.add(Cause::FollowUp, called < self.responded);
+        }
+    }
+
+    fn support(&mut self, rng: &mut ChaCha8Rng) {
+        let mut writes = rng.random_bool(self.met.chance(Outcome::Ticket));
+        let (topic, mut opened) = if self.overdue() {
+            (&words::DELIVERY, self.promise_end + after(rng, 0.1, 1.5))
+        } else if self.met.has(Cause::Damaged) {
+            (&words::DAMAGE, self.delivered.unwrap() + after(rng, 0.1, 1.5))
+        } else if let Some(error) = self.interactions.iter().find(|event| event.kind == "billing_error") {
+            (&words::BILLING, error.occurred + after(rng, 0.1, 1.5))
+        } else {
+            (&words::OTHERS[rng.random_range(0..words::OTHERS.len())], self.ordered + within(rng, 20.0))
+        };
+        // Who waits for a reply writes again; so do some others.
+        while writes {
+            opened = by_day(opened);
+            let ticket = self.ticket(rng, topic, opened);
+            let reply = ticket.before(i64::MAX).first_replied;
+            let waits = reply.is_none_or(|reply| reply - opened > DAY);
+            self.tickets.push(ticket);
+            opened += after(rng, 1.1, 3.0);
+            writes = rng.random_bool(if waits { 0.35 } else { 0.12 });
+        }
+        let opened = self.tickets.iter().filter(|ticket| ticket.opened < self.responded);
+        let known: Vec<_> = opened.map(|ticket| (ticket.opened, ticket.before(self.responded))).collect();
+        let met = &mut self.met;
+        for (opened, state) in &known {
+            let waited = self.responded - opened;
+            met.add(Cause::SlowFirstReply, state.first_replied.is_some_and(|at| at - opened > DAY));
+            met.add(Cause::Unanswered, state.first_replied.is_none() && waited > DAY);
+            met.add(Cause::SlowResolution, state.solved.is_some_and(|at| at - opened > 3 * DAY));
+            met.add(Cause::Unresolved, state.solved.is_none() && waited > 3 * DAY);
+            met.add(Cause::Reopened, state.reopens > 0);
+            met.add(Cause::Transferred, state.transfers > 0);
+        }
+        met.add(Cause::TicketOpened, !known.is_empty());
+        met.add(Cause::RepeatContact, known.len() >= 2);
+        // Of states that exclude each other the first holds.
+        met.drop_if(Cause::SlowFirstReply, met.has(Cause::Unanswered));
+        met.drop_if(Cause::SlowResolution, met.has(Cause::Unresolved));
+    }
+
+    fn calls(&mut self, rng: &mut ChaCha8Rng) {
+        if !rng.random_bool(self.met.chance(Outcome::Call)) {
+            return;
+        }
+        let mut called = self.ordered + within(rng, 20.0);
+        if self.overdue() {
+            called = self.promise_end + after(rng, 0.1, 2.0);
+        }
+        for _ in 0..rng.random_range(1..=2) {
+            called = by_day(called);
+            let outcome = pick(rng, &["answered", "answered", "answered", "abandoned", "unanswered"]);
+            self.met.add(Cause::CouldNotGetThrough, outcome != "answered" && called < self.responded);
+            let names_order = rng.random_bool(0.5);
+            let call = self.by_customer("call", called, "phone", outcome);
+            (call.names_order, call.team) = (names_order, "service desk");
+            call.cents = (outcome == "answered").then_some(420);
+            called += after(rng, 0.1, 1.0);
+        }
+    }
+
+    /// Offers go out whether or not a ticket is open.
+    fn offers(&mut self, rng: &mut ChaCha8Rng) {
+        let mut offered = Vec::new();
+        if rng.random_bool(0.06) {
+            offered.push(self.ordered + within(rng, 40.0));
+        }
+        if let Some(ticket) = self.tickets.first().filter(|_| rng.random_bool(0.12)) {
+            offered.push(ticket.opened + after(rng, 0.05, 0.8));
+        }
+        for offered in offered {
+            let unsolved =
+                |ticket: &Ticket| ticket.opened < offered && ticket.before(offered).solved.is_none();
+            let bad_time = offered < self.responded && self.tickets.iter().any(unsolved);
+            self.met.add(Cause::OfferWhileUnresolved, bad_time);
+            self.by_company("offer", offered, "email").names_order = false;
+        }
+    }
+
+    /// They go along with lateness and damage, and leave no mark of their own on the score.
+    fn returns(&mut self, rng: &mut ChaCha8Rng) {
+        let goes_back = rng.random_bool(self.met.chance(Outcome::Returned));
+        let Some(delivered) = self.delivered.filter(|_| goes_back) else { return };
+        let returned = by_day(delivered + after(rng, 1.0, 4.0));
+        let slow = rng.random_bool(0.3);
+        let refunded = returned + if slow { after(rng, 14.1, 5.0) } else { after(rng, 1.0, 3.0) };
+        self.returned = Some(returned);
+        self.refunded = Some(refunded).filter(|_| rng.random_bool(0.95));
+        self.met.add(Cause::Returned, returned < self.responded);
+        let waited = self.refunded.unwrap_or(i64::MAX).min(self.responded) - returned;
+        self.met.add(Cause::RefundSlow, waited > 14 * DAY);
+    }
+
+    /// Warranty claims and their repairs, and visits to set up what is bulky; each with a day to keep.
+    fn repair(&mut self, rng: &mut ChaCha8Rng) {
+        let claims = rng.random_bool(self.met.chance(Outcome::Claim));
+        let bulky = self.met.has(Cause::Furniture) || self.met.has(Cause::Appliances);
+        let visited = rng.random_bool(0.2) && bulky;
+        let Some(delivered) = self.delivered else { return };
+        if claims {
+            let claimed = by_day(delivered + after(rng, 0.5, 2.5));
+            self.by_customer("warranty_claim", claimed, "web", "accepted");
+            self.met.add(Cause::WarrantyClaim, claimed < self.responded);
+            let mut started = by_day(claimed + after(rng, 0.5, 1.5));
+            for (cause, chance) in [(Cause::Repair, 0.8), (Cause::RepeatRepair, 0.3)] {
+                if !rng.random_bool(chance) {
+                    break;
+                }
+                self.met.add(cause, started < self.responded);
+                self.field_service(rng, "repair", started, 6_500);
+                started = by_day(started + after(rng, 4.0, 2.0));
+            }
+        }
+        if visited {
+            let started = by_day(delivered + after(rng, 0.5, 3.0));
+            self.field_service(rng, "visit", started, 4_500);
+        }
+    }
+
+    fn answer(&mut self, rng: &mut ChaCha8Rng, mood: f64) {
+        let answers = rng.random_bool(0.37) && self.responded < world_end();
+        if !answers {
+            return;
+        }
+        let own = rng.random();
+        let luck: f64 = if rng.random_bool(0.3) { mood } else { own };
+        let [_, passive, detractor] = self.met.probabilities();
+        let (class, scores): (_, &[u8]) = if luck < detractor {
+            (Class::Detractor, &[0, 0, 1, 2, 2, 3, 3, 4, 4, 5, 5, 5, 6, 6, 6, 6])
+        } else if luck < detractor + passive {
+            (Class::Passive, &[7, 8, 8])
+        } else {
+            (Class::Promoter, &[9, 10, 10])
+        };
+        let score = pick(rng, scores);
+        let link = rng.random::<f64>();
+        let (names_order, names_customer) = (link < 0.60, link < 0.95);
+        let comment = words::comment(rng, self.met, class);
+        self.answer = Some(Answer { score, class, names_order, names_customer, comment });
+    }
+
+    /// What the answer sets off: a trap for whoever looks past it.
+    fn aftermath(&mut self, rng: &mut ChaCha8Rng) {
+        let Some(answer) = &self.answer else { return };
+        let upset = answer.class == Class::Detractor;
+        for ticket in &mut self.tickets {
+            let solved = ticket.before(self.responded).solved.is_some();
+            if rng.random_bool(if upset { 0.3 } else { 0.05 }) && solved {
+                ticket.changes.retain(|(when, _)| *when < self.responded);
+                ticket.reopen(rng, self.responded);
+            }
+        }
+        if rng.random_bool(if upset { 0.15 } else { 0.02 }) {
+            let opened = by_day(self.responded + after(rng, 0.1, 3.0));
+            self.tickets.push(self.ticket(rng, &words::COMPLAINT, opened));
+        }
+        if rng.random_bool(if upset { 0.4 } else { 0.01 }) {
+            self.follow_up(rng, self.responded, 1..4);
+        }
+    }
+
+    /// What comes after the world's end is not known yet.
+    fn export(&mut self) {
+        let end = world_end();
+        for when in [&mut self.delivered, &mut self.returned, &mut self.refunded] {
+            when.take_if(|when| *when >= end);
+        }
+        self.tickets.retain(|ticket| ticket.opened < end);
+        self.interactions.retain(|interaction| interaction.occurred < end);
+        for interaction in &mut self.interactions {
+            if interaction.ended.take_if(|ended| *ended >= end).is_some() {
+                interaction.outcome = "";
+            }
+        }
+        self.interactions.sort_by_key(|interaction| interaction.occurred);
+    }
+
+    fn overdue(&self) -> bool {
+        self.met.has(Cause::Late) || self.met.has(Cause::NotDelivered)
+    }
+
+    fn by_company(&mut self, kind: &'static str, occurred: i64, channel: &'static str) -> &mut Interaction {
+        let (initiated_by, names_order) = ("company", true);
+        let row = Interaction { kind, occurred, channel, initiated_by, names_order, ..Default::default() };
+        self.interactions.push(row);
+        self.interactions.last_mut().expect("just pushed")
+    }
+
+    fn by_customer(
+        &mut self,
+        kind: &'static str,
+        occurred: i64,
+        channel: &'static str,
+        outcome: &'static str,
+    ) -> &mut Interaction {
+        let interaction = self.by_company(kind, occurred, channel);
+        (interaction.initiated_by, interaction.outcome) = ("customer", outcome);
+        interaction
+    }
+
+    /// A call by customer care some days after `since`; gives its time.
+    fn follow_up(&mut self, rng: &mut ChaCha8Rng, since: i64, days: std::ops::Range<u64>) -> i64 {
+        let date = local(since).date() + Days::new(rng.random_range(days));
+        let called = midnight(date) + rng.random_range(10 * HOUR..19 * HOUR);
+        let call = self.by_company("follow_up", called, "phone");
+        (call.team, call.outcome, call.cents) = ("customer care", "answered", Some(310));
+        called
+    }
+
+    /// Work promised by six o'clock two days later, a quarter of it late.
+    fn field_service(&mut self, rng: &mut ChaCha8Rng, kind: &'static str, started: i64, cents: u32) {
+        let due = midnight(local(started).date() + Days::new(2)) + 18 * HOUR;
+        let late = rng.random_bool(0.25);
+        let ended = if late { due + after(rng, 0.2, 2.0) } else { started + within(rng, 1.5) };
+        self.met.add(Cause::BrokenPromise, late && due < self.responded);
+        let work = self.by_company(kind, started, "in person");
+        (work.team, work.outcome, work.cents) = ("field service", "done", Some(cents));
+        (work.due, work.ended) = (Some(due), Some(ended));
+    }
+
+    /// Replies, transfers and a solution, some slow, some never.
+    fn ticket(&self, rng: &mut ChaCha8Rng, topic: &'static Topic, opened: i64) -> Ticket {
+        let slow = rng.random_bool(self.met.chance(Outcome::SlowReply));
+        let mut ticket = Ticket {
+            opened,
+            names_order: rng.random_bool(0.8),
+            channel: pick(rng, &["email", "email", "chat", "phone", "web"]),
+            priority: pick(rng, &["normal", "normal", "normal", "low", "high", "urgent"]),
+            topic,
+            subject: pick(rng, &topic.subjects),
+            changes: Vec::new(),
+        };
+        if rng.random_bool(0.18) {
+            ticket.changes.push((opened + after(rng, 0.02, 0.4), Change::Transferred));
+        }
+        let mut now = opened + if slow { after(rng, 1.05, 1.2) } else { within(rng, 0.9) };
+        if rng.random_bool(0.94) {
+            ticket.changes.push((now, Change::Replied));
+            for _ in 0..rng.random_range(0..3) {
+                now += after(rng, 0.02, 0.3);
+                ticket.changes.push((now, Change::Replied));
+            }
+            if rng.random_bool(0.95) {
+                now += if rng.random_bool(0.2) { after(rng, 2.0, 3.0) } else { after(rng, 0.01, 0.3) };
+                ticket.changes.push((now, Change::Solved));
+                if rng.random_bool(0.15) {
+                    ticket.reopen(rng, now);
+                }
+            }
+        }
+        ticket.changes.sort_by_key(|(when, _)| *when);
+        ticket
+    }
+}
+
+impl Ticket {
+    pub fn before(&self, at: i64) -> TicketState {
+        let mut state = TicketState { updated: self.opened, ..Default::default() };
+        for &(when, change) in self.changes.iter().take_while(|(when, _)| *when < at) {
+            state.updated = when;
+            match change {
+                Change::Replied => {
+                    state.replies += 1;
+                    state.first_replied.get_or_insert(when);
+                }
+                Change::Transferred => state.transfers += 1,
+                Change::Solved => state.solved = Some(when),
+                Change::Reopened => {
+                    state.reopens += 1;
+                    state.solved = None;
+                }
+            }
+        }
+        state
+    }
+
+    /// The ticket as the world's end finds it.
+    pub fn exported(&self) -> TicketState {
+        self.before(world_end())
+    }
+
+    /// Opened again some days after `since`, and solved again later: the latest state moves.
+    fn reopen(&mut self, rng: &mut ChaCha8Rng, since: i64) {
+        let reopened = since + after(rng, 0.3, 1.5);
+        let solved = reopened + after(rng, 0.3, 2.0);
+        self.changes.extend([(reopened, Change::Reopened), (solved, Change::Solved)]);
+    }
+}
+
+/// The stages that have luck of their own.
+enum Stage {
+    Customer,
+    Purchase,
+    Delivery,
+    Invitation,
+    Billing,
+    Care,
+    Support,
+    Calls,
+    Offers,
+    Returns,
+    Repair,
+    Answer,
+    Aftermath,
+}
+
+/// The random numbers of one stage of one order: a place of its own in the customer's stream.
+fn luck(seed: u64, customer: u64, order: u128, stage: Stage) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(customer);
+    rng.set_word_pos((order * 16 + stage as u128) << 12);
+    rng
+}
+
+fn pick<T: Copy>(rng: &mut ChaCha8Rng, from: &[T]) -> T {
+    from[rng.random_range(0..from.len())]
+}
+
+/// Seconds: at least so many days, and a random rest of so many days on average.
+fn after(rng: &mut ChaCha8Rng, least: f64, mean: f64) -> i64 {
+    ((least - mean * (1.0 - rng.random::<f64>()).ln()) * DAY as f64) as i64
+}
+
+/// Seconds: some time, up to so many days.
+fn within(rng: &mut ChaCha8Rng, days: f64) -> i64 {
+    rng.random_range(HOUR / 4..(days * DAY as f64) as i64)
+}
+
+/// People sleep: what would happen before eight happens after.
+fn by_day(when: i64) -> i64 {
+    if local(when).hour() < 8 { when + 8 * HOUR } else { when }
+}
+
+fn world_end() -> i64 {
+    midnight(FIRST_DAY + Days::new(DAYS))
+}
+
+fn midnight(date: NaiveDate) -> i64 {
+    let midnight = Madrid.from_local_datetime(&date.and_time(chrono::NaiveTime::MIN));
+    midnight.single().expect("Madrid changes its clocks at two or three").timestamp()
+}
+
+/// What the clocks in Madrid show.
+pub(super) fn local(when: i64) -> NaiveDateTime {
+    let utc = DateTime::from_timestamp(when, 0).expect("a time of this world");
+    utc.with_timezone(&Madrid).naive_local()
+}

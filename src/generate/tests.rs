@@ -1,0 +1,163 @@
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use super::model::TABLE;
+use super::*;
+use crate::error::Error;
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// A file in memory, put in its place when it is flushed.
+struct Page(String, Vec<u8>, Arc<Mutex<Files>>);
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.1.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.2.lock().unwrap().insert(self.0.clone(), self.1.clone());
+        Ok(())
+    }
+}
+
+fn written(purchases: u64, seed: u64, dirty: bool) -> (Summary, Files) {
+    let files = Arc::new(Mutex::new(Files::new()));
+    let mut open = |path: &str| Ok(Box::new(Page(path.to_owned(), vec![], files.clone())) as File);
+    let summary = generate(&World { purchases, seed, dirty }, &mut open).unwrap();
+    let files = files.lock().unwrap().clone();
+    (summary, files)
+}
+
+/// The rows of a feed's CSV files, sorted; bytes that are no text become `?`.
+fn rows(files: &Files, folder: &str) -> Vec<Vec<String>> {
+    let feed = files.iter().filter(|(path, _)| path.starts_with(folder));
+    let mut rows: Vec<_> = feed
+        .flat_map(|(_, bytes)| {
+            csv::ReaderBuilder::new().flexible(true).from_reader(&bytes[..]).into_byte_records()
+        })
+        .map(|row| {
+            row.unwrap().iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect::<Vec<_>>()
+        })
+        .collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn a_seed_makes_one_world() {
+    let (summary, files) = written(1_100, 1, false);
+    assert_eq!((&summary, &files), (&written(1_100, 1, false).0, &written(1_100, 1, false).1));
+    assert_ne!(files, written(1_100, 2, false).1);
+    assert_eq!(summary.purchases, 1_100);
+    assert_eq!(summary.files.len(), files.len());
+    assert_eq!(rows(&files, "surveys").len() as u64, summary.answers.iter().sum::<u64>());
+    assert_eq!(rows(&files, "interactions").len() as u64, summary.interactions);
+    assert!(files.contains_key("purchases/part-00001.parquet"));
+    assert_eq!(written(0, 1, false), Default::default());
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_stops_it() {
+    let mut open = |_: &str| Err(Error::io("disk full"));
+    let error = generate(&World { purchases: 10, seed: 1, dirty: false }, &mut open).unwrap_err();
+    assert_eq!(error.message(), "disk full");
+}
+
+/// Every bad row is counted, and taking it away leaves the clean world.
+#[test]
+fn dirt_is_counted_and_only_added() {
+    let (clean_summary, clean) = written(2_000, 1, false);
+    let (summary, dirty) = written(2_000, 1, true);
+    let (clean, all) = (rows(&clean, "surveys"), rows(&dirty, "surveys"));
+    assert_eq!(summary.answers, clean_summary.answers);
+    assert!(clean_summary.planted.is_empty());
+
+    let good = |row: &&Vec<String>| row[0].starts_with("R0");
+    let mut kept: Vec<_> = all.iter().filter(good).cloned().collect();
+    let with_duplicates = kept.len();
+    kept.dedup();
+    let bad: Vec<_> = all.iter().filter(|row| !good(row)).collect();
+    let count = |test: &dyn Fn(&Vec<String>) -> bool| bad.iter().filter(|row| test(row)).count();
+    let seen = [
+        ("before_purchase", count(&|row| row.len() == 9 && row[5].is_empty())),
+        ("cost_unreadable", rows(&dirty, "interactions").iter().filter(|row| row[11] == "x").count()),
+        (
+            "duplicate_conflicting",
+            bad.windows(2).filter(|two| two[0][0] == two[1][0] && !two[0][0].is_empty()).count() * 2,
+        ),
+        ("duplicate_identical", with_duplicates - kept.len()),
+        ("field_missing", count(&|row| row.len() == 8)),
+        ("key_missing", count(&|row| row[0].is_empty())),
+        ("not_utf8", count(&|row| row.last().unwrap().contains('\u{fffd}'))),
+        ("score_missing", count(&|row| row[7].is_empty())),
+        ("score_out_of_scale", count(&|row| row[7] == "11")),
+        ("score_unreadable", count(&|row| row[7] == "abc")),
+        ("sent_at_unreadable", kept.iter().filter(|row| row[5] == "n/a").count()),
+        ("time_implausible", count(&|row| row[6].starts_with("2099"))),
+        ("time_unreadable", count(&|row| row[6] == "soon")),
+    ];
+    assert_eq!(summary.planted, seen.map(|(kind, rows)| (kind, rows as u64)).into());
+    assert!(seen.iter().all(|(_, rows)| *rows >= 2), "{seen:?}");
+
+    assert_eq!(kept.len(), clean.len());
+    let changed = kept.iter().zip(&clean).filter(|(kept, clean)| kept != clean).count();
+    assert_eq!(changed, 2, "the unreadable invitation times");
+}
+
+#[test]
+fn the_table_is_in_the_order_of_its_causes() {
+    for (place, (cause, _)) in TABLE.iter().enumerate() {
+        assert_eq!(*cause as usize, place);
+    }
+    let total: f64 = Met::base().probabilities().iter().sum();
+    assert!((total - 1.0).abs() < 1e-12);
+}
+
+/// 60,000 purchases: shares that look like a shop's, and raw differences with the planted signs.
+#[test]
+fn the_shop_looks_real() {
+    let journeys: Vec<_> = (1..=33_500).flat_map(|customer| journey::of_customer(3, customer, 9)).collect();
+    let delivered = journeys.iter().filter(|journey| journey.delivered.is_some()).count();
+    let late = journeys.iter().filter(|journey| journey.met.has(Cause::Late)).count();
+    let share = late as f64 / delivered as f64;
+    assert!((0.15..0.20).contains(&share), "late among delivered: {share}");
+
+    let answers: Vec<_> = journeys.iter().filter_map(|j| Some((j.met, j.answer.as_ref()?.class))).collect();
+    let share = answers.len() as f64 / journeys.len() as f64;
+    assert!((0.33..0.37).contains(&share), "answering: {share}");
+    let of = |class: Class, test: &dyn Fn(Met) -> bool| {
+        let among: Vec<_> = answers.iter().filter(|(met, _)| test(*met)).collect();
+        among.iter().filter(|(_, other)| *other == class).count() as f64 / among.len() as f64
+    };
+    let nps = 100.0 * (of(Class::Promoter, &|_| true) - of(Class::Detractor, &|_| true));
+    assert!((25.0..35.0).contains(&nps), "NPS: {nps}");
+
+    use Cause::*;
+    let parts = [(VeryLate, Late), (Reopened, TicketOpened), (RepeatRepair, Repair), (RefundSlow, Returned)];
+    for (part, whole) in parts {
+        assert!(answers.iter().all(|(met, _)| met.has(whole) || !met.has(part)), "{part:?}");
+    }
+    let ratio = |cause: Cause, among: &dyn Fn(Met) -> bool| {
+        let with = of(Class::Detractor, &|met| met.has(cause) && among(met));
+        with / of(Class::Detractor, &|met| !met.has(cause) && among(met))
+    };
+    for cause in
+        [Late, NotDelivered, Damaged, BillingError, TicketOpened, SlowFirstReply, Reopened, Unanswered]
+    {
+        assert!(ratio(cause, &|_| true) > 1.3, "{cause:?}");
+    }
+    assert!(ratio(FollowUp, &|_| true) < 0.85);
+    // Returns go along with what drives detractors, and drive none.
+    assert!(ratio(Returned, &|_| true) > 1.1);
+    let calm = |met: Met| !met.has(Late) && !met.has(NotDelivered) && !met.has(Damaged);
+    assert!((0.85..1.15).contains(&ratio(Returned, &calm)));
+
+    // The classes come from `probabilities`: within four standard errors, for whoever met what.
+    for cause in TABLE.map(|(cause, _)| cause) {
+        let met: Vec<_> = answers.iter().filter(|(met, _)| met.has(cause)).collect();
+        let expected: f64 = met.iter().map(|(met, _)| met.probabilities()[2]).sum();
+        let seen = met.iter().filter(|(_, class)| *class == Class::Detractor).count() as f64;
+        assert!((seen - expected).abs() < 4.0 * expected.sqrt() + 1.0, "{cause:?}: {seen}, not {expected}");
+    }
+}

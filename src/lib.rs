@@ -1,0 +1,37 @@
+//! aftersale: which touchpoints after the sale turn customers into detractors.
+//!
+//! ```text
+//!  exports            stage            journeys             exposures         reports          readers
+//!  surveys      ─┐
+//!  purchases    ─┼─>  typed_*  ──────> int_links   ───────> met_*      ─────> rpt_*    ─────> Parquet
+//!  tickets      ─┤    stg_*            int_moments          fct_exposures     latest.json
+//!  interactions ─┘    rejected_rows    fct_journeys
+//! ```
+//!
+//! [`pipeline`] tells the whole story in the order in which it runs. Each power has one room:
+//!
+//! - [`store`]: where do the objects lie, and how are they read and published? It knows no tables.
+//! - [`engine`]: how is a query run, with how much memory? It knows no credentials and no meaning.
+//! - [`sources`]: how do a stranger's columns become ours?
+//! - [`queries`]: what is computed? SQL, one statement a file, in `queries/`.
+//! - [`catalogue`], [`exposures`]: which touchpoints are there, and who met them?
+//! - [`stats`]: which arithmetic needs proof? It knows numbers only.
+//! - [`config`]: what did the user ask for? It alone reads the environment.
+//! - [`cli`]: what does the terminal show? It alone knows the clock.
+
+pub mod catalogue;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod error;
+pub mod exposures;
+pub mod generate;
+pub mod pipeline;
+pub mod progress;
+pub mod published;
+pub mod queries;
+pub mod sample;
+pub mod sources;
+pub mod stats;
+pub mod store;
+pub mod trace;

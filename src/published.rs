@@ -1,0 +1,120 @@
+//! A published run, opened again: what `show` and `trace` read.
+
+use arrow::array::RecordBatch;
+
+use crate::config::{Config, nearest};
+use crate::engine::{self, Engine, Limits, mapped};
+use crate::error::{Context, Error, Result};
+use crate::store::publish::{self, Manifest};
+use crate::store::{self, Object, Store};
+
+/// One run, its tables named in a session.
+pub struct Published {
+    pub engine: Engine,
+    pub manifest: Manifest,
+    tables: Vec<(String, u64)>,
+    _scratch: tempfile::TempDir,
+}
+
+impl Published {
+    /// Opens the latest run at `output`, or the one named.
+    ///
+    /// # Errors
+    /// `Kind::Config` where nothing has been published yet; those of the storage.
+    pub async fn open(output: &str, config: &Config, run_id: Option<&str>) -> Result<Published> {
+        let store = Store::open(output, &config.base, &config.environment.0).with("output", output)?;
+        let manifest = match run_id {
+            Some(run_id) => publish::manifest(&store, run_id).await?,
+            None => match publish::latest(&store).await? {
+                Some(latest) => publish::manifest(&store, &latest.run_id).await?,
+                None => {
+                    return Err(Error::config("nothing has been published here yet")
+                        .with("output", store.url())
+                        .hint("run `aftersale run` first, or name another place with --output"));
+                }
+            },
+        };
+        let scratch = tempfile::tempdir().map_err(|e| Error::io("no scratch folder can be made").caused_by(e))?;
+        let limits = Limits { threads: 2, memory_pool: 1 << 30 };
+        let engine = Engine::new(&limits, store::scratch(&scratch.path().join("tables"))?, &scratch.path().join("spill"))?;
+        let mut names: Vec<(String, u64)> = Vec::new();
+        for file in &manifest.files {
+            let (Some(table), Some(rows)) = (table_of(&file.path), file.rows) else { continue };
+            match names.iter_mut().find(|(name, _)| name == table) {
+                Some((_, sum)) => *sum += rows,
+                None => names.push((table.to_string(), rows)),
+            }
+        }
+        let published = Published { engine, manifest, tables: names, _scratch: scratch };
+        let folder = store.child(&format!("runs/{}", published.manifest.run_id))?;
+        for (name, _) in &published.tables {
+            published.register(&folder, name).await.with("table", name)?;
+        }
+        Ok(published)
+    }
+
+    async fn register(&self, store: &Store, table: &str) -> Result<()> {
+        let mut objects: Vec<Object> = Vec::new();
+        for file in self.manifest.files.iter().filter(|file| table_of(&file.path) == Some(table)) {
+            let object = store.stat(&file.path).await?.ok_or_else(|| {
+                Error::data("a published file is not there").with("path", &file.path).hint("publish the run again")
+            })?;
+            objects.push(object);
+        }
+        let address = format!("published://{}", table.replace('_', "-"));
+        engine::register_store(self.engine.context(), table, &address, store.pinned(&objects)?).await?;
+        Ok(())
+    }
+
+    /// The run and its tables, for a person.
+    pub fn list(&self) -> String {
+        let mut text = format!("run {}\n", self.manifest.run_id);
+        for (name, rows) in &self.tables {
+            text.push_str(&format!("{name:<24} {rows:>12} rows\n"));
+        }
+        text
+    }
+
+    /// Some rows of a table.
+    ///
+    /// # Errors
+    /// `Kind::Usage` for a table, column or condition that does not fit.
+    pub async fn rows(
+        &self,
+        table: &str,
+        condition: Option<&str>,
+        columns: &[String],
+        limit: usize,
+    ) -> Result<Vec<RecordBatch>> {
+        if !self.tables.iter().any(|(name, _)| name == table) {
+            let names: Vec<&str> = self.tables.iter().map(|(name, _)| name.as_str()).collect();
+            let refused = Error::usage(format!("`{table}` is not a published table"));
+            return Err(match nearest(table, &names) {
+                Some(name) => refused.hint(format!("did you mean `{name}`?")),
+                None => refused.hint(format!("the tables are {}", names.join(", "))),
+            });
+        }
+        let mut plan = self.engine.table(table).await?;
+        if let Some(condition) = condition {
+            let as_usage = |e: Error| Error::usage(format!("the condition does not fit: {}", e.message()));
+            let condition = mapped::expression(self.engine.context(), condition, plan.schema()).map_err(as_usage)?;
+            plan = plan.filter(condition).map_err(|e| as_usage(engine::error(e, table)))?;
+        }
+        if !columns.is_empty() {
+            let there: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
+            if let Some(unknown) = columns.iter().find(|column| !there.contains(column)) {
+                return Err(Error::usage(format!("`{unknown}` is not a column of `{table}`"))
+                    .hint(format!("its columns are {}", there.join(", "))));
+            }
+            let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+            plan = plan.select_columns(&columns).map_err(|e| engine::error(e, table))?;
+        }
+        let plan = plan.limit(0, Some(limit)).map_err(|e| engine::error(e, table))?;
+        self.engine.collect(plan, table).await
+    }
+}
+
+/// The table that a file of a run belongs to: its folder.
+fn table_of(path: &str) -> Option<&str> {
+    path.split_once('/').map(|(table, _)| table)
+}

@@ -1,0 +1,156 @@
+//! The feeds and their canonical columns: the vocabulary that every mapping maps to.
+//!
+//! A feed's first column that is required is its key; `event_time` is the event's own time, the one that
+//! bounds and the as-of look at. Only these names have a meaning; any further column travels along.
+
+/// How a canonical column is read. A value that cannot be read becomes null with a note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Type {
+    /// Trimmed text; empty is null.
+    Text,
+    /// An instant inside the plausible bounds.
+    Time,
+    /// An instant that may lie up to two years ahead.
+    Deadline,
+    /// A decimal number.
+    Number,
+    /// True or false.
+    Flag,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    pub name: &'static str,
+    pub kind: Type,
+    pub required: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Feed {
+    pub name: &'static str,
+    /// What one row is called in a sentence.
+    pub row: &'static str,
+    /// The columns that together name a row.
+    pub key: &'static [&'static str],
+    pub event_time: &'static str,
+    pub columns: &'static [Column],
+}
+
+impl Feed {
+    pub fn column(&self, name: &str) -> Option<&'static Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+}
+
+const fn required(name: &'static str, kind: Type) -> Column {
+    Column { name, kind, required: true }
+}
+
+const fn optional(name: &'static str, kind: Type) -> Column {
+    Column { name, kind, required: false }
+}
+
+use Type::{Deadline, Flag, Number, Text, Time};
+
+pub const FEEDS: &[Feed] = &[
+    Feed {
+        name: "surveys",
+        row: "answer",
+        key: &["response_id"],
+        event_time: "responded_at",
+        columns: &[
+            required("response_id", Text),
+            required("responded_at", Time),
+            required("score", Number),
+            optional("customer_id", Text),
+            optional("order_id", Text),
+            optional("survey_kind", Text),
+            optional("trigger", Text),
+            optional("mode", Text),
+            optional("comment", Text),
+            optional("weight", Number),
+            optional("sent_at", Time),
+        ],
+    },
+    Feed {
+        name: "purchases",
+        row: "purchase",
+        key: &["order_id"],
+        event_time: "ordered_at",
+        columns: &[
+            required("order_id", Text),
+            required("ordered_at", Time),
+            optional("customer_id", Text),
+            optional("promised_at", Deadline),
+            optional("delivered_at", Time),
+            optional("returned_at", Time),
+            optional("refunded_at", Time),
+            optional("damaged", Flag),
+            optional("amount", Number),
+            optional("currency", Text),
+            optional("sales_channel", Text),
+            optional("store_id", Text),
+            optional("region", Text),
+            optional("product_category", Text),
+        ],
+    },
+    Feed {
+        name: "tickets",
+        row: "ticket",
+        key: &["ticket_id"],
+        event_time: "opened_at",
+        columns: &[
+            required("ticket_id", Text),
+            required("opened_at", Time),
+            optional("customer_id", Text),
+            optional("order_id", Text),
+            optional("updated_at", Time),
+            optional("first_replied_at", Time),
+            optional("solved_at", Time),
+            optional("reopens", Number),
+            optional("replies", Number),
+            optional("transfers", Number),
+            optional("channel", Text),
+            optional("category", Text),
+            optional("priority", Text),
+            optional("team", Text),
+            optional("subject", Text),
+        ],
+    },
+    Feed {
+        name: "ticket_events",
+        row: "ticket event",
+        key: &["ticket_id", "occurred_at", "event"],
+        event_time: "occurred_at",
+        columns: &[
+            required("ticket_id", Text),
+            required("occurred_at", Time),
+            required("event", Text),
+        ],
+    },
+    Feed {
+        name: "interactions",
+        row: "interaction",
+        key: &["interaction_id"],
+        event_time: "occurred_at",
+        columns: &[
+            required("interaction_id", Text),
+            required("occurred_at", Time),
+            required("kind", Text),
+            optional("customer_id", Text),
+            optional("order_id", Text),
+            optional("channel", Text),
+            optional("initiated_by", Text),
+            optional("outcome", Text),
+            optional("team", Text),
+            optional("due_at", Deadline),
+            optional("ended_at", Time),
+            optional("cost", Number),
+        ],
+    },
+];
+
+/// The feed of that name.
+pub fn feed(name: &str) -> Option<&'static Feed> {
+    FEEDS.iter().find(|feed| feed.name == name)
+}

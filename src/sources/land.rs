@@ -1,0 +1,122 @@
+//! Landing: a text object, read once and kept as Parquet.
+//!
+//! The copy holds the raw columns as text, the row's number, and why a row could not be read. Its name
+//! is a hash of the object's address and etag and of how it was read, so an unchanged object is not
+//! parsed again on the next night and a changed one never meets an old copy.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::AsyncArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use super::text::{READER_VERSION, TextOptions, TextReader};
+use crate::error::{Error, Result};
+use crate::store::{Object, Store};
+
+/// The column with the object's address.
+pub const FILE: &str = "_file";
+
+/// Lands one text object, or finds the copy of an earlier night. Returns the copy.
+///
+/// Returns `None` for a file without so much as a header.
+///
+/// # Errors
+/// `Kind::Data` for a header that cannot be used, `Kind::Unavailable` where the object changed.
+pub async fn land(store: &Store, object: &Object, landing: &Store) -> Result<Option<Object>> {
+    let options = TextOptions::default();
+    let path = format!("{}.parquet", key(object, &options));
+    if let Some(landed) = landing.stat(&path).await? {
+        return Ok(Some(landed));
+    }
+    // Parsing blocks a thread of its own; two batches at most wait for the writer. The last message is
+    // `None`: a channel that closes without it has lost its reader, and what was written is thrown away.
+    let (sender, mut receiver) = mpsc::channel(2);
+    let reader = store.reader(object)?;
+    let (file, url) = (object.path.clone(), object.url.clone());
+    let parsing = tokio::task::spawn_blocking(move || parse(reader, &options, &file, &url, &sender));
+    let is_complete = write(&mut receiver, landing, &path).await;
+    drop(receiver);
+    parsing.await.map_err(|e| Error::internal("the text reader stopped").caused_by(e))??;
+    if is_complete? { landing.stat(&path).await } else { Ok(None) }
+}
+
+fn parse(
+    reader: impl std::io::Read,
+    options: &TextOptions,
+    file: &str,
+    url: &str,
+    sender: &mpsc::Sender<Option<RecordBatch>>,
+) -> Result<()> {
+    let Some(mut text) = TextReader::open(reader, options, file)? else { return Ok(()) };
+    let schema = with_file(&text.schema());
+    // A closed channel means that the writer failed; it says why.
+    if sender.blocking_send(Some(RecordBatch::new_empty(Arc::clone(&schema)))).is_err() {
+        return Ok(());
+    }
+    for batch in &mut text {
+        let batch = batch?;
+        let names: ArrayRef = Arc::new(StringArray::from(vec![url; batch.num_rows()]));
+        let mut columns = batch.columns().to_vec();
+        columns.push(names);
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
+            .map_err(|e| Error::internal("a batch of text has no schema").caused_by(e))?;
+        if sender.blocking_send(Some(batch)).is_err() {
+            return Ok(());
+        }
+    }
+    let _ = sender.blocking_send(None);
+    Ok(())
+}
+
+/// Writes what the channel brings; false where there was nothing to land or it broke off.
+async fn write(
+    batches: &mut mpsc::Receiver<Option<RecordBatch>>,
+    landing: &Store,
+    path: &str,
+) -> Result<bool> {
+    let Some(Some(first)) = batches.recv().await else { return Ok(false) };
+    let level = ZstdLevel::try_new(1).map_err(cannot_land)?;
+    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
+    let output = landing.writer(path).await?;
+    let mut writer =
+        AsyncArrowWriter::try_new(output, first.schema(), Some(properties)).map_err(cannot_land)?;
+    loop {
+        match batches.recv().await {
+            Some(Some(batch)) => writer.write(&batch).await.map_err(cannot_land)?,
+            Some(None) => break,
+            None => {
+                writer.into_inner().abort().await?;
+                return Ok(false);
+            }
+        }
+    }
+    writer.finish().await.map_err(cannot_land)?;
+    writer.into_inner().finish().await?;
+    Ok(true)
+}
+
+fn key(object: &Object, options: &TextOptions) -> String {
+    let mut hash = Sha256::new();
+    for part in [object.url.as_str(), object.etag.as_str(), &READER_VERSION.to_string(), &format!("{options:?}")] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn with_file(schema: &SchemaRef) -> SchemaRef {
+    let mut fields = schema.fields().to_vec();
+    fields.push(Arc::new(Field::new(FILE, DataType::Utf8, false)));
+    Arc::new(Schema::new(fields))
+}
+
+fn cannot_land(e: parquet::errors::ParquetError) -> Error {
+    Error::io("a text export cannot be kept as Parquet")
+        .hint("check the free space and the permissions at `landing`")
+        .caused_by(e)
+}

@@ -1,0 +1,13 @@
+//! Stage 1: exports as they are, mapped to the feeds' canonical columns.
+//!
+//! Objects are listed once and pinned ([`pin`]). Text is landed as Parquet ([`land`]), Parquet is read in
+//! place. Each source's mapping runs in a session of its own and yields `typed_<feed>`: canonical columns
+//! with a note beside each value that could not be read, the row's place, and whatever else was mapped.
+//! `unique_<feed>` is the same with one row per key, conflicting copies marked. What is then valid is said
+//! in SQL (`queries/1_judged`).
+
+pub mod feeds;
+pub mod land;
+pub mod pin;
+pub mod text;
+pub mod typed;

@@ -1,0 +1,131 @@
+//! Storage failures in this program's words: which kind, where, and what to do about it.
+//!
+//! The crate underneath reports whole HTTP answers, and a refused request's answer may repeat parts
+//! of the credentials. So its errors are never kept: their text is, with queries, user names and
+//! answer bodies cut away.
+
+use object_store::Error as Raw;
+
+use crate::error::Error;
+
+/// Longest piece of a storage server's own words that is passed on.
+const CAUSE_CHARS: usize = 300;
+
+const CHANGED: &str = "an input changed during the run";
+const CHANGED_HINT: &str = "run again once the export has been written completely";
+
+/// What a failed operation at `url` means to the person who runs the program.
+pub(super) fn failure(raw: &Raw, url: &str) -> Error {
+    meaning(raw).with("location", url)
+}
+
+fn meaning(raw: &Raw) -> Error {
+    let cause = without_secrets(&raw.to_string());
+    let error = match raw {
+        _ if cause.contains("NoSuchBucket") => Error::unavailable("the bucket is not there")
+            .hint("check the bucket's name, AWS_REGION and AWS_ENDPOINT_URL"),
+        Raw::NotFound { .. } => Error::io("the object is not there"),
+        Raw::Precondition { .. } | Raw::NotModified { .. } => Error::unavailable(CHANGED).hint(CHANGED_HINT),
+        Raw::PermissionDenied { .. } | Raw::Unauthenticated { .. } => {
+            Error::unavailable("storage refuses the credentials").hint(
+                "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and what they may do here",
+            )
+        }
+        Raw::Generic { store: "LocalFileSystem", .. } => Error::io("a read or a write failed"),
+        Raw::Generic { .. } => Error::unavailable("storage cannot be reached").hint(
+            "check the network, AWS_REGION, AWS_ENDPOINT_URL (`http://` also wants AWS_ALLOW_HTTP=true), and that \
+             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set (profiles in ~/.aws are not read)",
+        ),
+        Raw::InvalidPath { .. } => Error::io("an object's name cannot be used")
+            .hint("names are UTF-8, without empty parts, `.`, `..` or control characters"),
+        _ => Error::internal("storage was asked for something it cannot do"),
+    };
+    error.caused_by(cause)
+}
+
+/// The object is no longer the one that was listed.
+pub(super) fn changed(url: &str) -> Error {
+    Error::unavailable(CHANGED).hint(CHANGED_HINT).with("location", url)
+}
+
+/// Whatever error an engine or a parser hands back for a failed read or write: the storage failure
+/// beneath it, if that is what it was.
+pub fn storage_error(error: &(dyn std::error::Error + 'static)) -> Option<Error> {
+    let mut raw = None;
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(own) = error.downcast_ref::<Error>() {
+            return Some(copy(own));
+        }
+        raw = raw.or(error.downcast_ref::<Raw>());
+        // An io error's `source` skips the error it wraps.
+        next = match error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()) {
+            Some(inner) => Some(inner as _),
+            None => error.source(),
+        };
+    }
+    raw.map(meaning)
+}
+
+/// The same error once more: those who pass errors on hand out references only.
+fn copy(error: &Error) -> Error {
+    let mut copy = Error::new(error.kind(), error.message());
+    for (key, value) in error.context() {
+        copy = copy.with(key, value);
+    }
+    if let Some(hint) = error.hint_text() {
+        copy = copy.hint(hint);
+    }
+    match std::error::Error::source(error) {
+        Some(cause) => copy.caused_by(cause.to_string()),
+        None => copy,
+    }
+}
+
+/// Keeps an S3 answer's code but not its body, and a URL's path but neither its user nor its query.
+pub(super) fn without_secrets(text: &str) -> String {
+    let (head, body) = text.split_at(text.find('<').unwrap_or(text.len()));
+    let code = body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
+    let mut kept: Vec<String> = head.split_whitespace().map(without_user_and_query).collect();
+    kept.extend(code.map(|(code, _)| code.to_owned()));
+    kept.join(" ").chars().take(CAUSE_CHARS).collect()
+}
+
+fn without_user_and_query(word: &str) -> String {
+    let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
+    let rest = rest.split('?').next().unwrap_or_default();
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = host.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn secrets_are_cut_away() {
+        let text = "error at http://me:pw@host:1/b/k?X-Amz-Security-Token=tok: 403: <Error>\
+                    <Code>InvalidAccessKeyId</Code><AWSAccessKeyId>AKIA</AWSAccessKeyId></Error>";
+        assert_eq!(without_secrets(text), "error at http://host:1/b/k 403: InvalidAccessKeyId");
+    }
+
+    #[test]
+    fn found_beneath_io_errors() {
+        let raw = Raw::Generic { store: "pinned", source: Box::new(changed("s3://lake/a.csv")) };
+        let error = storage_error(&std::io::Error::from(raw)).expect("a storage failure");
+        assert_eq!(error.kind(), Kind::Unavailable);
+        assert_eq!(error.context(), [("location", "s3://lake/a.csv".to_owned())]);
+        assert!(storage_error(&std::io::Error::other("disk")).is_none());
+    }
+
+    #[test]
+    fn kinds() {
+        let raw = |store| Raw::Generic { store, source: "x".into() };
+        assert_eq!(failure(&raw("S3"), "u").kind(), Kind::Unavailable);
+        assert_eq!(failure(&raw("LocalFileSystem"), "u").kind(), Kind::Io);
+        let denied = Raw::PermissionDenied { path: "p".into(), source: "403".into() };
+        assert!(failure(&denied, "u").hint_text().is_some_and(|hint| hint.contains("AWS_ACCESS_KEY_ID")));
+    }
+}

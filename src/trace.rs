@@ -1,0 +1,306 @@
+//! One answer or order explained: the source row, the link, the events in order, what had been met.
+//!
+//! Everything but the source row comes from the published run, so that what is explained is what was
+//! published. The source row is read again from the export, if that has not changed since.
+
+use std::fmt::Write;
+
+use arrow::array::{Array, RecordBatch};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use datafusion::common::Column as ColumnRef;
+use datafusion::logical_expr::{Expr, lit};
+
+use crate::catalogue::{Catalogue, Meets};
+use crate::config::Config;
+use crate::engine;
+use crate::error::{Error, Result};
+use crate::published::Published;
+use crate::sample;
+use crate::sources::text::{TextOptions, TextReader};
+use crate::store;
+
+/// Explains an answer by its response_id, or an order by its order_id.
+///
+/// # Errors
+/// `Kind::Usage` where the run knows neither.
+pub async fn explain(published: &Published, config: &Config, id: &str) -> Result<String> {
+    let mut text = format!("run {}\n", published.manifest.run_id);
+    let answers = find(published, "fct_exposures", "response_id", id).await?;
+    if let Some(answer) = Row::first(&answers) {
+        explain_answer(published, config, &answer, &mut text).await?;
+        match answer.get("journey_id") {
+            Some(journey) => explain_events(published, &journey, &mut text).await?,
+            None => text.push_str("\nevents\n  none: the answer belongs to no journey\n"),
+        }
+        explain_touchpoints(config, &answer, &mut text)?;
+        return Ok(text);
+    }
+    let journeys = find(published, "fct_journeys", "journey_id", id).await?;
+    if let Some(journey) = Row::first(&journeys) {
+        explain_journey(published, config, &journey, &mut text).await?;
+        explain_events(published, id, &mut text).await?;
+        let answers = find(published, "fct_exposures", "journey_id", id).await?;
+        for row in Row::all(&answers) {
+            let answer = row.get("response_id").unwrap_or_default();
+            let _ = writeln!(text, "\nanswer {answer}: `aftersale trace \"{answer}\"` explains it");
+        }
+        return Ok(text);
+    }
+    let rejected = find(published, "rejected_rows", "key", id).await?;
+    if Row::first(&rejected).is_some() {
+        for row in Row::all(&rejected) {
+            let get = |name: &str| row.get(name).unwrap_or_default();
+            let _ = writeln!(text, "rejected from {}: {}", get("source"), get("reason"));
+            source_row(published, config, &row, "file", "row", &mut text).await?;
+        }
+        return Ok(text);
+    }
+    Err(Error::usage("this run knows no answer and no order of that id")
+        .with("run", &published.manifest.run_id)
+        .hint("give a response_id or an order_id as they stand in `aftersale show fct_exposures`"))
+}
+
+async fn explain_answer(published: &Published, config: &Config, answer: &Row<'_>, text: &mut String) -> Result<()> {
+    let get = |name: &str| answer.get(name).unwrap_or_else(|| "(none)".into());
+    let _ = writeln!(text, "\nanswer {}", get("response_id"));
+    let _ = writeln!(text, "  score {} ({}), given {}", get("score"), get("nps_class"), get("responded_at"));
+    source_row(published, config, answer, "source_file", "source_row", text).await?;
+    let _ = writeln!(text, "\nlink");
+    match answer.get("link_rule").as_deref() {
+        Some("order_id") => {
+            let _ = writeln!(text, "  it names its order: journey {}", get("journey_id"));
+            if answer.get("is_outside_lookback").as_deref() == Some("true") {
+                let _ = writeln!(text, "  (bought before the lookback; a named order is kept all the same)");
+            }
+        }
+        Some("latest_purchase") => {
+            let _ = writeln!(text, "  no order named: the customer's latest purchase before it, journey {}", get("journey_id"));
+        }
+        Some(rule) => {
+            let _ = writeln!(text, "  by {rule}");
+        }
+        None => {
+            let _ = writeln!(text, "  not linked: {}", get("unlinked_reason"));
+        }
+    }
+    if let (Some(scope), Some(starts)) = (answer.get("scope"), answer.get("window_starts_at")) {
+        let about = if scope == "order" { "about that order" } else { "about all that the customer met" };
+        let _ = writeln!(text, "  {about}; what happened from {starts} until strictly before the answer counts");
+    }
+    let counts = match (answer.get("left_out_reason"), answer.get("in_fit").as_deref()) {
+        (Some(reason), _) => format!("not counted: {reason}"),
+        (None, Some("true")) => "counted in NPS and in the touchpoints' figures".into(),
+        (None, _) => "counted in NPS, not in the touchpoints' figures: it is not linked".into(),
+    };
+    let _ = writeln!(text, "  {counts}");
+    Ok(())
+}
+
+async fn explain_journey(published: &Published, config: &Config, journey: &Row<'_>, text: &mut String) -> Result<()> {
+    let get = |name: &str| journey.get(name).unwrap_or_else(|| "(none)".into());
+    let _ = writeln!(text, "\norder {}", get("journey_id"));
+    let _ = writeln!(text, "  bought {}, moment of truth {}", get("ordered_at"), get("t_ref"));
+    let _ = writeln!(text, "  {}; stages reached: {}", get("delivery_state"), get("stages_reached"));
+    source_row(published, config, journey, "source_file", "source_row", text).await
+}
+
+async fn explain_events(published: &Published, journey: &str, text: &mut String) -> Result<()> {
+    let _ = writeln!(text, "\nevents of journey {journey}, in order");
+    let events = find(published, "fct_journey_events", "journey_id", journey).await?;
+    for row in Row::all(&events) {
+        let get = |name: &str| row.get(name).unwrap_or_default();
+        let when = if get("is_before_answer") == "true" { " " } else { "·" };
+        let touchpoint = row.get("touchpoint").map(|id| format!("  = {id}")).unwrap_or_default();
+        let place = match (row.get("source_file"), row.get("source_row")) {
+            (Some(file), Some(number)) => format!("  ({}, row {number})", file.rsplit('/').next().unwrap_or(&file)),
+            _ => String::new(),
+        };
+        let _ = writeln!(
+            text,
+            "  {when} {:>3}  {}  {:<16} {}{touchpoint}{place}",
+            get("position"),
+            get("occurred_at"),
+            get("activity"),
+            get("source_key")
+        );
+    }
+    let _ = writeln!(text, "  (· at or after the moment of truth: known now, never used)");
+    Ok(())
+}
+
+fn explain_touchpoints(config: &Config, answer: &Row<'_>, text: &mut String) -> Result<()> {
+    let catalogue = Catalogue::read(config)?;
+    let _ = writeln!(text, "\ntouchpoints before the answer");
+    for (state, heading) in [
+        ("yes", "met"),
+        ("too_early", "too early to tell"),
+        ("unknown", "unknown: the export does not tell"),
+        ("no", "not met"),
+        ("not_measured", "not measured: no feed tells of it"),
+    ] {
+        let of_state: Vec<_> = catalogue
+            .touchpoints
+            .iter()
+            .filter(|t| answer.get(&format!("tp_{}_state", t.id)).as_deref() == Some(state))
+            .collect();
+        if of_state.is_empty() {
+            continue;
+        }
+        if state == "yes" || state == "unknown" || state == "too_early" {
+            let _ = writeln!(text, "  {heading}");
+            for touchpoint in of_state {
+                let rule = match &touchpoint.meets {
+                    Meets::Events(events) => format!("{} where {}", events.feed, events.when),
+                    Meets::Failures { .. } => "the number of failures above".into(),
+                };
+                let _ = writeln!(text, "    {:<24} {} [{rule}]", touchpoint.id, touchpoint.label);
+            }
+        } else {
+            let ids: Vec<&str> = of_state.iter().map(|t| t.id.as_str()).collect();
+            let _ = writeln!(text, "  {heading}\n    {}", ids.join(", "));
+        }
+    }
+    let measures: Vec<String> = answer
+        .names()
+        .filter(|name| name.starts_with("x_") && !name.ends_with("_bin"))
+        .filter_map(|name| Some(format!("{} {}", name.trim_start_matches("x_"), answer.get(name)?)))
+        .collect();
+    let _ = writeln!(text, "  measures\n    {}", measures.join(", "));
+    Ok(())
+}
+
+// ---- the source row --------------------------------------------------------------------------------------
+
+/// Says where the row stands, and shows it if the export is still the one that was read.
+async fn source_row(
+    published: &Published,
+    config: &Config,
+    row: &Row<'_>,
+    file: &str,
+    number: &str,
+    text: &mut String,
+) -> Result<()> {
+    let (Some(file), Some(number)) = (row.get(file), row.get(number).and_then(|n| n.parse::<i64>().ok())) else {
+        let _ = writeln!(text, "  source row: not known (the mapping's query does not hand on `_file` and `_row`)");
+        return Ok(());
+    };
+    let _ = writeln!(text, "  source row: {file} row {number}");
+    let Some(input) = published.manifest.about.inputs.iter().find(|input| input.key == file) else {
+        return Ok(());
+    };
+    let (store, objects) = if config.embedded {
+        let store = sample::store()?;
+        let objects = store.list(file.trim_start_matches(store.url()).trim_start_matches('/')).await?;
+        (store, objects)
+    } else {
+        match store::find(&file, &config.base, &config.environment.0).await {
+            Ok(found) => found,
+            Err(_) => {
+                let _ = writeln!(text, "    (the export cannot be read any more)");
+                return Ok(());
+            }
+        }
+    };
+    let Some(object) = objects.into_iter().find(|object| object.etag == input.etag) else {
+        let _ = writeln!(text, "    (the export has changed since)");
+        return Ok(());
+    };
+    let shown = if file.to_lowercase().ends_with(".parquet") {
+        parquet_row(published, &store, &object, number).await?
+    } else {
+        let reader = store.reader(&object)?;
+        let name = object.path.clone();
+        tokio::task::spawn_blocking(move || text_row(reader, &name, number))
+            .await
+            .map_err(|e| Error::internal("the text reader stopped").caused_by(e))??
+    };
+    for (column, value) in shown {
+        let _ = writeln!(text, "    {column:<32} {value}");
+    }
+    Ok(())
+}
+
+type Cells = Vec<(String, String)>;
+
+fn text_row(reader: impl std::io::Read, name: &str, number: i64) -> Result<Cells> {
+    let Some(mut text) = TextReader::open(reader, &TextOptions::default(), name)? else { return Ok(Vec::new()) };
+    let mut before = 0;
+    for batch in &mut text {
+        let batch = batch?;
+        let rows = i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
+        if number <= before + rows {
+            let place = usize::try_from(number - before - 1).unwrap_or(0);
+            return Ok(cells(&batch, place));
+        }
+        before += rows;
+    }
+    Ok(Vec::new())
+}
+
+async fn parquet_row(
+    published: &Published,
+    store: &store::Store,
+    object: &store::Object,
+    number: i64,
+) -> Result<Cells> {
+    let ctx = published.engine.context();
+    let pinned = store.pinned(std::slice::from_ref(object))?;
+    engine::register_store(ctx, "traced_object", "traced://object", pinned).await?;
+    let failed = |e| engine::error(e, "the source row");
+    // Rows of one file come in its order where nothing is cut.
+    let plan = published.engine.table("traced_object").await?;
+    let skip = usize::try_from(number - 1).unwrap_or(0);
+    let rows = plan.limit(skip, Some(1)).map_err(failed)?;
+    let rows = published.engine.collect(rows, "the source row").await?;
+    Ok(rows.iter().find(|batch| batch.num_rows() > 0).map(|batch| cells(batch, 0)).unwrap_or_default())
+}
+
+fn cells(batch: &RecordBatch, row: usize) -> Cells {
+    let row = Row { batch, row };
+    row.names().filter(|name| !name.starts_with('_')).filter_map(|name| Some((name.to_string(), row.get(name)?))).collect()
+}
+
+// ---- rows as text ----------------------------------------------------------------------------------------
+
+/// One row of a batch, its values as text.
+struct Row<'a> {
+    batch: &'a RecordBatch,
+    row: usize,
+}
+
+impl<'a> Row<'a> {
+    fn all(batches: &'a [RecordBatch]) -> impl Iterator<Item = Row<'a>> {
+        batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| Row { batch, row }))
+    }
+
+    fn first(batches: &'a [RecordBatch]) -> Option<Row<'a>> {
+        Self::all(batches).next()
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.batch.schema_ref().fields().iter().map(|field| field.name().as_str())
+    }
+
+    /// The value; none for null or where there is no such column.
+    fn get(&self, name: &str) -> Option<String> {
+        let column = self.batch.column_by_name(name)?;
+        if column.is_null(self.row) {
+            return None;
+        }
+        let options = FormatOptions::default();
+        let formatter = ArrayFormatter::try_new(column.as_ref(), &options).ok()?;
+        Some(formatter.value(self.row).to_string())
+    }
+}
+
+/// The rows of a published table in which a column has that value, in the table's own order.
+async fn find(published: &Published, table: &str, column: &str, value: &str) -> Result<Vec<RecordBatch>> {
+    let named = |name: &str| Expr::Column(ColumnRef::new_unqualified(name));
+    let failed = |e| engine::error(e, table);
+    let mut plan =
+        published.engine.table(table).await?.filter(named(column).eq(lit(value))).map_err(failed)?;
+    if table == "fct_journey_events" {
+        plan = plan.sort(vec![named("position").sort(true, true)]).map_err(failed)?;
+    }
+    published.engine.collect(plan, table).await
+}

@@ -1,0 +1,13 @@
+create table source_tables as
+select * from (
+    values ('surveys', 'reviews', 10, true), ('purchases', 'orders', 8, false), ('purchases', 'customers', 7, false)
+) as tables (source, table_name, rows_read, is_mapped_by_column);
+create table rpt_data_quality as
+select * from (
+    values
+        ('rows', 'surveys', '1 handed on', 10),
+        ('rows', 'surveys', '5 staged', 9),
+        ('rows', 'purchases', '1 handed on', 8)
+) as lines (section, source, measure, rows);
+-- broken: a row that was read is not handed on
+insert into source_tables values ('surveys', 'more', 11, true);

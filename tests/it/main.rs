@@ -1,0 +1,25 @@
+//! The one test binary: the program is run as its users run it, and its rooms are kept.
+//!
+//! | module | asks |
+//! |---|---|
+//! | `cases` | does each folder of `tests/cases/` come out as a person worked it out by hand? |
+//! | `checks` | does each file of `queries/checks/` see the fault that it is there for? |
+//! | `cli` | exit codes, messages, signals, the same bytes at any number of threads |
+//! | `shuffle` | does the order of the rows, or of the files, change a result? |
+//! | `s3` | a whole job on object storage |
+//! | `olist` | the figures of the real data, where it is there |
+//! | `tidy` | does each power stay in its room, and does each query read what it declares? |
+//!
+//! `world` makes exports for tests that ask whether two runs agree.
+//! Only `program` touches the program, only `table` reads what it publishes.
+
+mod cases;
+mod checks;
+mod cli;
+mod olist;
+mod program;
+mod s3;
+mod shuffle;
+mod table;
+mod tidy;
+mod world;

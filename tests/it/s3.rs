@@ -1,0 +1,212 @@
+//! A whole job on object storage, against a server on this machine.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::TryStreamExt;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::{ObjectStore, ObjectStoreExt, path::Path as Key};
+
+use crate::program::{aftersale, aftersale_with, text};
+use crate::table::{self, Table, all_published};
+use crate::world;
+
+const BUCKET: &str = "lake";
+const SECRET: &str = "a-secret-that-must-not-be-seen";
+
+/// The server; it ends with this value.
+struct Server {
+    process: Child,
+    endpoint: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Server {
+    /// None where the person who runs the tests has said so; a test that skips by itself hides.
+    fn start() -> Option<Server> {
+        if std::env::var("AFTERSALE_SKIP_SERVERS").is_ok_and(|skip| skip == "1") {
+            eprintln!("skipped: AFTERSALE_SKIP_SERVERS is 1");
+            return None;
+        }
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/moto_server");
+        assert!(program.exists(), "there is no {}: `tests/run` sets it up", program.display());
+        let port = free_port();
+        let process = Command::new(&program)
+            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        let server = Server { process, endpoint: format!("http://127.0.0.1:{port}") };
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(60), "the server does not answer");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        server.make_bucket(port);
+        Some(server)
+    }
+
+    fn make_bucket(&self, port: u16) {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server answers");
+        let request = format!(
+            "PUT /{BUCKET} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).expect("the request is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.contains(" 200 "), "{answer}");
+    }
+
+    fn environment(&self) -> [(&str, &str); 5] {
+        environment(&self.endpoint)
+    }
+
+    fn store(&self) -> AmazonS3 {
+        let settings = self.environment();
+        let builder = settings.iter().fold(
+            AmazonS3Builder::new().with_bucket_name(BUCKET),
+            |builder, (name, value)| {
+                builder.with_config(name.to_lowercase().parse().expect("a setting"), *value)
+            },
+        );
+        builder.build().expect("a store")
+    }
+}
+
+fn environment(endpoint: &str) -> [(&str, &str); 5] {
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+    ]
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+#[tokio::test]
+async fn a_job_on_s3_publishes_what_a_local_one_does() {
+    let Some(server) = Server::start() else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let feeds = world::feeds(300);
+    let local = world::write(folder.path(), &feeds, 2);
+    aftersale(&["run", "--config", text(&local), "--output", text(&folder.path().join("local"))]).expect(0);
+
+    let store = Arc::new(server.store());
+    upload(&store, &folder.path().join("given"), "exports").await;
+    let config = folder.path().join("s3.toml");
+    fs::write(&config, world::configuration(&format!("s3://{BUCKET}/exports"))).expect("written");
+    let address = format!("s3://{BUCKET}/reports/aftersale");
+    let arguments = ["run", "--config", text(&config), "--output", &address];
+    let outcome = aftersale_with(&arguments, &server.environment()).expect(0);
+    let run = outcome.stdout.trim_end();
+    assert!(run.starts_with(&format!("{address}/runs/")), "{}", outcome.told());
+
+    // Down again, as a reader would see it.
+    let remote = folder.path().join("remote");
+    download(&store, "reports/aftersale", &remote).await;
+    let (local, remote_tables) = (all_published(&folder.path().join("local")), all_published(&remote));
+    assert_eq!(local.keys().collect::<Vec<_>>(), remote_tables.keys().collect::<Vec<_>>());
+    for (name, table) in &local {
+        assert!(placeless(name, table) == placeless(name, &remote_tables[name]), "{name} differs");
+    }
+    let latest = table::latest(&remote);
+    let manifest =
+        fs::read_to_string(remote.join(latest["path"].as_str().expect("a path")).join("manifest.json"));
+    let manifest = manifest.expect("the manifest is where latest.json leads");
+    assert!(!manifest.contains(SECRET) && !outcome.stderr.contains(SECRET), "the secret is seen");
+
+    // A second night parses nothing again, and shows the same.
+    aftersale_with(&arguments, &server.environment()).expect(0);
+    let shown = ["show", "rpt_nps", "--config", text(&config), "--output", &address];
+    assert!(aftersale_with(&shown, &server.environment()).expect(0).stdout.contains("window"));
+
+    // What is not there is named.
+    fs::write(&config, world::configuration("s3://no-such-bucket/exports")).expect("written");
+    aftersale_with(&arguments, &server.environment()).expect(69).says(&["no-such-bucket", "hint:"]);
+}
+
+/// The table without what says where a row stood: addresses differ.
+fn placeless(name: &str, table: &Table) -> Table {
+    match name {
+        "fct_exposures" | "fct_journeys" | "fct_journey_events" => table.without(&["source_file"]),
+        "rejected_rows" => table.without(&["file"]).sorted(),
+        _ => table.clone(),
+    }
+}
+
+#[test]
+fn storage_that_refuses_or_is_away_is_unavailable() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = folder.path().join("s3.toml");
+    fs::write(&config, world::configuration(&format!("s3://{BUCKET}/exports"))).expect("written");
+    let output = folder.path().join("out");
+    let arguments = ["run", "--config", text(&config), "--output", text(&output)];
+
+    let endpoint = refusing_server();
+    let outcome =
+        aftersale_with(&arguments, &environment(&endpoint)).expect(69).says(&["credentials", "hint:"]);
+    assert!(!outcome.stderr.contains(SECRET), "the secret is seen");
+
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+
+    aftersale_with(&arguments, &environment(&nobody))
+        .expect(69)
+        .says(&["storage cannot be reached", "hint:"]);
+    assert!(!output.join("latest.json").exists());
+}
+
+/// The address of a server that knows nobody; it answers until the tests end.
+fn refusing_server() -> String {
+    const BODY: &str =
+        "<?xml version=\"1.0\"?><Error><Code>InvalidAccessKeyId</Code><Message>unknown key</Message></Error>";
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 8192]);
+            let _ = write!(
+                stream,
+                "HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{BODY}",
+                BODY.len()
+            );
+        }
+    });
+    format!("http://127.0.0.1:{port}")
+}
+
+async fn upload(store: &Arc<AmazonS3>, folder: &Path, prefix: &str) {
+    for file in glob::glob(text(&folder.join("*/*.csv"))).expect("a pattern") {
+        let file: PathBuf = file.expect("a file");
+        let name = text(file.strip_prefix(folder).expect("inside the folder"));
+        let key = Key::from(format!("{prefix}/{name}"));
+        store.put(&key, fs::read(&file).expect("read").into()).await.expect("uploaded");
+    }
+}
+
+async fn download(store: &Arc<AmazonS3>, prefix: &str, folder: &Path) {
+    let prefix = Key::from(prefix);
+    let objects: Vec<_> = store.list(Some(&prefix)).try_collect().await.expect("a listing");
+    for object in objects {
+        let name: Key = object.location.prefix_match(&prefix).expect("below the prefix").collect();
+        let path = folder.join(name.as_ref());
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
+        let bytes = store.get(&object.location).await.expect("there").bytes().await.expect("read");
+        fs::write(path, bytes).expect("written");
+    }
+}
