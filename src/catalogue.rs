@@ -93,7 +93,10 @@ pub struct Touchpoint {
 pub enum Meets {
     Events(Events),
     /// By the number of failures among the other touchpoints.
-    Failures { least: u32, most: Option<u32> },
+    Failures {
+        least: u32,
+        most: Option<u32>,
+    },
 }
 
 /// Met by events of one feed.
@@ -188,7 +191,11 @@ impl Catalogue {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => "name another touchpoint of the catalogue".into(),
                     };
-                    return Err(refuse(&touchpoint.id, &format!("it refers to `{name}`, which is not there"), &hint));
+                    return Err(refuse(
+                        &touchpoint.id,
+                        &format!("it refers to `{name}`, which is not there"),
+                        &hint,
+                    ));
                 };
                 if other.stage != touchpoint.stage {
                     return Err(refuse(
@@ -335,7 +342,8 @@ mod tests {
     use crate::config::Environment;
 
     fn read(touchpoints: &str) -> Result<Catalogue> {
-        let text = format!("[sources.surveys]\nurl = \"s.csv\"\n[sources.tickets]\nurl = \"t.csv\"\n{touchpoints}");
+        let text =
+            format!("[sources.surveys]\nurl = \"s.csv\"\n[sources.tickets]\nurl = \"t.csv\"\n{touchpoints}");
         let config = Config::parse(&text, "aftersale.toml", ".".into(), Environment::default())?;
         Catalogue::read(&config)
     }
@@ -367,7 +375,10 @@ mod tests {
             (format!("{OWN}within = \"vip\"\n"), "it is part of itself"),
             (format!("{OWN}having = \"sum > 2\"\n"), "`having` is not understood"),
             (OWN.replace("\"support\"", "\"sport\""), "`sport` is not a stage"),
-            (OWN.replace("feed = \"tickets\"\n", ""), "it says neither which events meet it nor how many failures"),
+            (
+                OWN.replace("feed = \"tickets\"\n", ""),
+                "it says neither which events meet it nor how many failures",
+            ),
         ] {
             let error = read(&text).expect_err(message);
             assert_eq!(error.message(), message);

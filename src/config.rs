@@ -500,12 +500,7 @@ impl Place<'_> {
         })
     }
 
-    fn column(
-        &self,
-        feed: &str,
-        name: String,
-        source: Spanned<String>,
-    ) -> Result<(String, Located<String>)> {
+    fn column(&self, feed: &str, name: String, source: Spanned<String>) -> Result<(String, Located<String>)> {
         if !is_plain_name(&name) {
             let names: Vec<&str> =
                 feeds::feed(feed).map_or(Vec::new(), |f| f.columns.iter().map(|c| c.name).collect());
@@ -633,6 +628,7 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 }
 
 /// The environment's storage settings.
+#[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
 pub fn environment() -> Environment {
     Environment(std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect())
 }
@@ -658,7 +654,10 @@ mod tests {
         let config = parse(LEAST).unwrap();
         assert_eq!(config.output, "data/out");
         assert_eq!((config.journey_days, config.lookback_days, config.analysis.window_days), (180, 90, 365));
-        assert_eq!(config.score, Score { min: 0, max: 10, detractor_max: 6, promoter_min: 9, severe_max: Some(3) });
+        assert_eq!(
+            config.score,
+            Score { min: 0, max: 10, detractor_max: 6, promoter_min: 9, severe_max: Some(3) }
+        );
         assert_eq!(config.sources["tickets"].tables["tickets"].format, Format::Parquet);
     }
 
@@ -669,7 +668,10 @@ mod tests {
         assert_eq!((file.as_str(), hint.as_str()), ("aftersale.toml:1", "did you mean `segments`?"));
 
         let (message, file, _) = refusal(&format!("timezone = \"Europe/Madird\"\n{LEAST}"));
-        assert_eq!((message.as_str(), file.as_str()), ("`Europe/Madird` is not a time zone", "aftersale.toml:1"));
+        assert_eq!(
+            (message.as_str(), file.as_str()),
+            ("`Europe/Madird` is not a time zone", "aftersale.toml:1")
+        );
 
         let (message, file, hint) = refusal(&format!("{LEAST}[sources.tiket_events]\nurl = \"e.csv\"\n"));
         assert_eq!((message.as_str(), file.as_str()), ("`tiket_events` is not a feed", "aftersale.toml:5"));
@@ -678,7 +680,8 @@ mod tests {
         let (message, ..) = refusal("[sources.surveys]\nurl = \"s.csv\"\n");
         assert_eq!(message, "there is no source for `purchases` or `tickets`");
 
-        let (message, ..) = refusal(&format!("score = {{ min = 1, max = 5, detractor_max = 4, promoter_min = 4 }}\n{LEAST}"));
+        let (message, ..) =
+            refusal(&format!("score = {{ min = 1, max = 5, detractor_max = 4, promoter_min = 4 }}\n{LEAST}"));
         assert_eq!(message, "the score's classes are out of order");
 
         let (message, ..) = refusal(&format!("{LEAST}[memory]\npool = \"1MB\"\n"));

@@ -71,9 +71,8 @@ struct Coverage {
 impl Coverage {
     /// From when on the touchpoint is measured; none where it never is.
     fn start(&self, events: &Events) -> Option<i64> {
-        let holds = |feed: &str, column: &str| {
-            self.mapped.get(feed).is_some_and(|columns| columns.contains(column))
-        };
+        let holds =
+            |feed: &str, column: &str| self.mapped.get(feed).is_some_and(|columns| columns.contains(column));
         let is_there = events.needs.iter().all(|(feed, column)| holds(feed, column))
             && events.kind.as_ref().is_none_or(|kind| self.kinds.contains(kind));
         let feeds = std::iter::once(&events.feed).chain(events.needs.iter().map(|(feed, _)| feed));
@@ -179,7 +178,12 @@ async fn event_touchpoints(engine: &Engine, catalogue: &Catalogue) -> Result<()>
             .table("int_moments")
             .await?
             .filter(named("speaks_for_journey"))
-            .and_then(|rows| rows.select(vec![named("moment_id").alias("speaker"), named("journey_id").alias("spoken_for")]))
+            .and_then(|rows| {
+                rows.select(vec![
+                    named("moment_id").alias("speaker"),
+                    named("journey_id").alias("spoken_for"),
+                ])
+            })
             .map_err(failed)?;
         let met = engine
             .table(&format!("met_{feed}"))
@@ -377,9 +381,9 @@ async fn coverage(
     let mut starts = BTreeMap::new();
     for feed in feeds::FEEDS {
         let Some(source) = config.sources.get(feed.name) else { continue };
-        let declared = source
-            .starts_on
-            .and_then(|day| engine::time::Clock::new(config.timezone).start_of_day(i64::from(day.to_epoch_days())));
+        let declared = source.starts_on.and_then(|day| {
+            engine::time::Clock::new(config.timezone).start_of_day(i64::from(day.to_epoch_days()))
+        });
         let first = first_event(engine, feed).await?;
         if let Some(start) = declared.or(first) {
             starts.insert(feed.name.to_string(), start);
@@ -393,7 +397,8 @@ async fn coverage(
 async fn first_event(engine: &Engine, feed: &feeds::Feed) -> Result<Option<i64>> {
     let table = format!("stg_{}", feed.name);
     let first = datafusion::functions_aggregate::expr_fn::min(named(feed.event_time)).alias("first");
-    let plan = engine.table(&table).await?.aggregate(vec![], vec![first]).map_err(|e| engine::error(e, &table))?;
+    let plan =
+        engine.table(&table).await?.aggregate(vec![], vec![first]).map_err(|e| engine::error(e, &table))?;
     let rows = engine.collect(plan, &table).await?;
     Ok(rows.iter().find_map(|batch| {
         let first = batch.column(0).as_primitive_opt::<TimestampMicrosecondType>()?;
@@ -443,14 +448,15 @@ async fn segments(
                 .flat_map(|typed| &typed.mapped)
                 .collect();
             let there: Vec<&str> = there.into_iter().map(String::as_str).collect();
-            return Err(Error::config(format!("the segment `{name}` is no column of the purchases or surveys"))
-                .with("columns there", there.join(", "))
-                .hint("map it under [sources.purchases.columns], or take it out of `segments`"));
+            return Err(Error::config(format!(
+                "the segment `{name}` is no column of the purchases or surveys"
+            ))
+            .with("columns there", there.join(", "))
+            .hint("map it under [sources.purchases.columns], or take it out of `segments`"));
         }
     }
     let base = columns_of(&answers);
-    let purchases =
-        engine.table("stg_purchases").await?.select(of_purchase).map_err(failed)?;
+    let purchases = engine.table("stg_purchases").await?.select(of_purchase).map_err(failed)?;
     let joined =
         answers.join(purchases, JoinType::Left, &["journey_id"], &["segment_order"], None).map_err(failed)?;
     let mut columns = base;
@@ -576,7 +582,8 @@ pub async fn touchpoint_counts(engine: &Engine, config: &Config, catalogue: &Cat
                 is(State::No).and(class("promoter")),
                 is(State::No).and(class("detractor")),
             ]) {
-                aggregates.push(one_if(condition).map_err(failed)?.alias(format!("{name}_{}", touchpoint.id)));
+                aggregates
+                    .push(one_if(condition).map_err(failed)?.alias(format!("{name}_{}", touchpoint.id)));
             }
         }
         let plan = engine

@@ -145,7 +145,8 @@ pub struct Account {
 /// Every kind; nothing is published unless the last step succeeds.
 pub async fn run(request: &Request, mut stop: Stop, progress: &dyn Progress) -> Result<Outcome> {
     let config = &request.config;
-    let output = Store::open(&config.output, &config.base, &config.environment.0).with("output", &config.output)?;
+    let output =
+        Store::open(&config.output, &config.base, &config.environment.0).with("output", &config.output)?;
     let mut job = stop.or(Job::begin(request, &output, progress)).await?;
     if let Err(error) = stop.or(job.compute(progress)).await {
         return Err(job.keep_rejects(&output, error, progress).await);
@@ -220,7 +221,8 @@ impl<'a> Job<'a> {
         progress.ends("list", objects);
         for table in pinned.iter().flat_map(|source| &source.tables) {
             for (url, reason) in &table.skipped {
-                progress.warns("an object is skipped", &[("object", url.clone()), ("reason", (*reason).into())]);
+                progress
+                    .warns("an object is skipped", &[("object", url.clone()), ("reason", (*reason).into())]);
             }
         }
         let typed = typed::stage(&engine, config, &pinned, &landing, progress).await?;
@@ -276,7 +278,9 @@ impl<'a> Job<'a> {
                 ("rows_read", number(&|table| usize::try_from(table.rows).unwrap_or(usize::MAX))),
                 (
                     "is_mapped_by_column",
-                    Arc::new(tables.iter().map(|(_, t)| Some(t.is_mapped_by_column)).collect::<BooleanArray>()),
+                    Arc::new(
+                        tables.iter().map(|(_, t)| Some(t.is_mapped_by_column)).collect::<BooleanArray>(),
+                    ),
                 ),
             ])?,
         )?;
@@ -341,7 +345,9 @@ impl<'a> Job<'a> {
 
     /// The remaining folders up to the events, as plans only.
     async fn plan_the_rest(&self) -> Result<()> {
-        for query in queries::stages()?.iter().filter(|q| ("4_moments".."6_answers").contains(&q.folder.as_str())) {
+        for query in
+            queries::stages()?.iter().filter(|q| ("4_moments".."6_answers").contains(&q.folder.as_str()))
+        {
             let plan = self.engine.query(query.sql).await.with("query", &query.name)?;
             self.engine.view(&query.name, plan)?;
         }
@@ -396,7 +402,8 @@ impl<'a> Job<'a> {
         let mut reasons = Vec::new();
         for batch in self.engine.collect(plan, "rejected_rows").await? {
             let (names, files) = (texts(batch.column(0))?, texts(batch.column(2))?);
-            let (rows, first) = (batch.column(1).as_primitive::<Int64Type>(), batch.column(3).as_primitive::<Int64Type>());
+            let (rows, first) =
+                (batch.column(1).as_primitive::<Int64Type>(), batch.column(3).as_primitive::<Int64Type>());
             for i in 0..batch.num_rows() {
                 let place = match (files.is_null(i), first.is_null(i)) {
                     (false, false) => format!(", first: {} row {}", files.value(i), first.value(i)),
@@ -427,7 +434,9 @@ impl<'a> Job<'a> {
         let of_answers = || links.iter().filter(|(feed, ..)| feed == "surveys");
         let all: i64 = of_answers().map(|(_, _, rows, _)| rows).sum();
         let linked: i64 = of_answers()
-            .filter(|(_, measure, ..)| matches!(measure.as_str(), "order_id" | "latest_purchase" | "customer"))
+            .filter(|(_, measure, ..)| {
+                matches!(measure.as_str(), "order_id" | "latest_purchase" | "customer")
+            })
             .map(|(_, _, rows, _)| rows)
             .sum();
         let rate = linked as f64 / all.max(1) as f64;
@@ -453,7 +462,9 @@ impl<'a> Job<'a> {
         }
         Err(Error::data(format!("{broken} rows break the check `{}`", check.name))
             .with("check", &check.sentence)
-            .hint("the tables do not hold together: please report it with the configuration and the versions"))
+            .hint(
+                "the tables do not hold together: please report it with the configuration and the versions",
+            ))
     }
 
     /// Keeps what was rejected where a person can look, and says where.
@@ -468,7 +479,8 @@ impl<'a> Job<'a> {
                 return Ok(None);
             }
             let folder = format!("failed/{}", self.run_id);
-            let mut parts = Files { store: output.clone(), folder: folder.clone(), table: query.name.clone() };
+            let mut parts =
+                Files { store: output.clone(), folder: folder.clone(), table: query.name.clone() };
             self.write_table(&query, &mut parts).await?;
             Ok::<_, Error>(Some(format!("{}/{folder}/{}", output.url().trim_end_matches('/'), query.name)))
         };
@@ -476,7 +488,10 @@ impl<'a> Job<'a> {
             Ok(Some(place)) => error.with("rejected rows", place),
             Ok(None) => error,
             Err(second) => {
-                progress.warns("the rejected rows could not be kept", &[("reason", second.message().to_string())]);
+                progress.warns(
+                    "the rejected rows could not be kept",
+                    &[("reason", second.message().to_string())],
+                );
                 error
             }
         }
@@ -534,7 +549,8 @@ impl<'a> Job<'a> {
     async fn write_table<P: write::Parts>(&self, query: &Query, parts: &mut P) -> Result<u64> {
         let (plan, schema) = self.published(query).await?;
         let stream = plan.execute_stream().await.map_err(|e| engine::error(e, &query.name))?;
-        write::write_parts(stream, schema, &self.metadata(&query.name, &query.sentence, &query.grain), parts).await
+        write::write_parts(stream, schema, &self.metadata(&query.name, &query.sentence, &query.grain), parts)
+            .await
     }
 
     async fn published(&self, query: &Query) -> Result<(DataFrame, SchemaRef)> {
@@ -565,14 +581,22 @@ impl<'a> Job<'a> {
             let of = |name: String, meaning: String| Column { name, kind: column.kind, meaning };
             match column.name.as_str() {
                 "seg_<dimension>" => columns.extend(
-                    self.config.segments.iter().map(|name| of(format!("seg_{name}"), format!("{}: {name}", column.meaning))),
+                    self.config
+                        .segments
+                        .iter()
+                        .map(|name| of(format!("seg_{name}"), format!("{}: {name}", column.meaning))),
                 ),
                 "tp_<touchpoint>" => columns.extend(self.catalogue.touchpoints.iter().map(|touchpoint| {
                     of(format!("tp_{}", touchpoint.id), format!("{}: {}", touchpoint.label, column.meaning))
                 })),
-                "tp_<touchpoint>_state" => columns.extend(self.catalogue.touchpoints.iter().map(|touchpoint| {
-                    of(format!("tp_{}_state", touchpoint.id), format!("{}: {}", touchpoint.label, column.meaning))
-                })),
+                "tp_<touchpoint>_state" => {
+                    columns.extend(self.catalogue.touchpoints.iter().map(|touchpoint| {
+                        of(
+                            format!("tp_{}_state", touchpoint.id),
+                            format!("{}: {}", touchpoint.label, column.meaning),
+                        )
+                    }))
+                }
                 _ => columns.push(column.clone()),
             }
         }
@@ -612,11 +636,17 @@ impl<'a> Job<'a> {
             ("type", ColumnKind::Text, "text, integer, float, boolean or timestamp (UTC, microseconds)"),
             ("meaning", ColumnKind::Text, "what it means, with its unit"),
         ];
-        let schema = write::schema(meanings.iter().map(|(name, kind, text)| write::field(name, *kind, text)).collect());
+        let schema = write::schema(
+            meanings.iter().map(|(name, kind, text)| write::field(name, *kind, text)).collect(),
+        );
         self.engine.register_rows("data_dictionary", rows)?;
         let stream = self.engine.table("data_dictionary").await?.execute_stream().await;
         let stream = stream.map_err(|e| engine::error(e, "data_dictionary"))?;
-        let metadata = self.metadata("data_dictionary", "every published table and column", &["table".into(), "column".into()]);
+        let metadata = self.metadata(
+            "data_dictionary",
+            "every published table and column",
+            &["table".into(), "column".into()],
+        );
         let mut parts = RunParts { run, table: "data_dictionary".into() };
         write::write_parts(stream, schema, &metadata, &mut parts).await
     }
@@ -736,7 +766,8 @@ impl<'a> Job<'a> {
             )
             .await?;
         for batch in self.engine.collect(plan, "rpt_touchpoint_impact").await? {
-            let (ids, labels, roles) = (texts(batch.column(0))?, texts(batch.column(1))?, texts(batch.column(2))?);
+            let (ids, labels, roles) =
+                (texts(batch.column(0))?, texts(batch.column(1))?, texts(batch.column(2))?);
             for row in 0..batch.num_rows() {
                 let float = |column: usize| {
                     let values = batch.column(column).as_primitive::<Float64Type>();

@@ -34,9 +34,14 @@ impl Published {
                 }
             },
         };
-        let scratch = tempfile::tempdir().map_err(|e| Error::io("no scratch folder can be made").caused_by(e))?;
+        let scratch =
+            tempfile::tempdir().map_err(|e| Error::io("no scratch folder can be made").caused_by(e))?;
         let limits = Limits { threads: 2, memory_pool: 1 << 30 };
-        let engine = Engine::new(&limits, store::scratch(&scratch.path().join("tables"))?, &scratch.path().join("spill"))?;
+        let engine = Engine::new(
+            &limits,
+            store::scratch(&scratch.path().join("tables"))?,
+            &scratch.path().join("spill"),
+        )?;
         let mut names: Vec<(String, u64)> = Vec::new();
         for file in &manifest.files {
             let (Some(table), Some(rows)) = (table_of(&file.path), file.rows) else { continue };
@@ -57,7 +62,9 @@ impl Published {
         let mut objects: Vec<Object> = Vec::new();
         for file in self.manifest.files.iter().filter(|file| table_of(&file.path) == Some(table)) {
             let object = store.stat(&file.path).await?.ok_or_else(|| {
-                Error::data("a published file is not there").with("path", &file.path).hint("publish the run again")
+                Error::data("a published file is not there")
+                    .with("path", &file.path)
+                    .hint("publish the run again")
             })?;
             objects.push(object);
         }
@@ -97,11 +104,13 @@ impl Published {
         let mut plan = self.engine.table(table).await?;
         if let Some(condition) = condition {
             let as_usage = |e: Error| Error::usage(format!("the condition does not fit: {}", e.message()));
-            let condition = mapped::expression(self.engine.context(), condition, plan.schema()).map_err(as_usage)?;
+            let condition =
+                mapped::expression(self.engine.context(), condition, plan.schema()).map_err(as_usage)?;
             plan = plan.filter(condition).map_err(|e| as_usage(engine::error(e, table)))?;
         }
         if !columns.is_empty() {
-            let there: Vec<String> = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
+            let there: Vec<String> =
+                plan.schema().fields().iter().map(|field| field.name().clone()).collect();
             if let Some(unknown) = columns.iter().find(|column| !there.contains(column)) {
                 return Err(Error::usage(format!("`{unknown}` is not a column of `{table}`"))
                     .hint(format!("its columns are {}", there.join(", "))));

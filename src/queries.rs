@@ -147,9 +147,9 @@ pub fn all() -> Result<Vec<Query>> {
         for file in folder.files() {
             let path = file.path();
             let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-            let sql = file.contents_utf8().ok_or_else(|| {
-                Error::internal("a query is not UTF-8 text").with("query", path.display())
-            })?;
+            let sql = file
+                .contents_utf8()
+                .ok_or_else(|| Error::internal("a query is not UTF-8 text").with("query", path.display()))?;
             queries.push(Query::parse(&folder.path().to_string_lossy(), name, sql)?);
         }
     }

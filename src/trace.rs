@@ -60,7 +60,12 @@ pub async fn explain(published: &Published, config: &Config, id: &str) -> Result
         .hint("give a response_id or an order_id as they stand in `aftersale show fct_exposures`"))
 }
 
-async fn explain_answer(published: &Published, config: &Config, answer: &Row<'_>, text: &mut String) -> Result<()> {
+async fn explain_answer(
+    published: &Published,
+    config: &Config,
+    answer: &Row<'_>,
+    text: &mut String,
+) -> Result<()> {
     let get = |name: &str| answer.get(name).unwrap_or_else(|| "(none)".into());
     let _ = writeln!(text, "\nanswer {}", get("response_id"));
     let _ = writeln!(text, "  score {} ({}), given {}", get("score"), get("nps_class"), get("responded_at"));
@@ -74,7 +79,11 @@ async fn explain_answer(published: &Published, config: &Config, answer: &Row<'_>
             }
         }
         Some("latest_purchase") => {
-            let _ = writeln!(text, "  no order named: the customer's latest purchase before it, journey {}", get("journey_id"));
+            let _ = writeln!(
+                text,
+                "  no order named: the customer's latest purchase before it, journey {}",
+                get("journey_id")
+            );
         }
         Some(rule) => {
             let _ = writeln!(text, "  by {rule}");
@@ -85,7 +94,8 @@ async fn explain_answer(published: &Published, config: &Config, answer: &Row<'_>
     }
     if let (Some(scope), Some(starts)) = (answer.get("scope"), answer.get("window_starts_at")) {
         let about = if scope == "order" { "about that order" } else { "about all that the customer met" };
-        let _ = writeln!(text, "  {about}; what happened from {starts} until strictly before the answer counts");
+        let _ =
+            writeln!(text, "  {about}; what happened from {starts} until strictly before the answer counts");
     }
     let counts = match (answer.get("left_out_reason"), answer.get("in_fit").as_deref()) {
         (Some(reason), _) => format!("not counted: {reason}"),
@@ -96,7 +106,12 @@ async fn explain_answer(published: &Published, config: &Config, answer: &Row<'_>
     Ok(())
 }
 
-async fn explain_journey(published: &Published, config: &Config, journey: &Row<'_>, text: &mut String) -> Result<()> {
+async fn explain_journey(
+    published: &Published,
+    config: &Config,
+    journey: &Row<'_>,
+    text: &mut String,
+) -> Result<()> {
     let get = |name: &str| journey.get(name).unwrap_or_else(|| "(none)".into());
     let _ = writeln!(text, "\norder {}", get("journey_id"));
     let _ = writeln!(text, "  bought {}, moment of truth {}", get("ordered_at"), get("t_ref"));
@@ -112,7 +127,9 @@ async fn explain_events(published: &Published, journey: &str, text: &mut String)
         let when = if get("is_before_answer") == "true" { " " } else { "·" };
         let touchpoint = row.get("touchpoint").map(|id| format!("  = {id}")).unwrap_or_default();
         let place = match (row.get("source_file"), row.get("source_row")) {
-            (Some(file), Some(number)) => format!("  ({}, row {number})", file.rsplit('/').next().unwrap_or(&file)),
+            (Some(file), Some(number)) => {
+                format!("  ({}, row {number})", file.rsplit('/').next().unwrap_or(&file))
+            }
             _ => String::new(),
         };
         let _ = writeln!(
@@ -163,10 +180,20 @@ fn explain_touchpoints(config: &Config, answer: &Row<'_>, text: &mut String) -> 
     let measures: Vec<String> = answer
         .names()
         .filter(|name| name.starts_with("x_") && !name.ends_with("_bin"))
-        .filter_map(|name| Some(format!("{} {}", name.trim_start_matches("x_"), answer.get(name)?)))
+        .filter_map(|name| {
+            Some(format!("{} {}", name.trim_start_matches("x_"), shortened(answer.get(name)?)))
+        })
         .collect();
     let _ = writeln!(text, "  measures\n    {}", measures.join(", "));
     Ok(())
+}
+
+/// A number with two decimals at most, anything else as it is.
+fn shortened(value: String) -> String {
+    match (value.split_once('.'), value.parse::<f64>()) {
+        (Some((_, decimals)), Ok(number)) if decimals.len() > 2 => format!("{number:.2}"),
+        _ => value,
+    }
 }
 
 // ---- the source row --------------------------------------------------------------------------------------
@@ -180,8 +207,12 @@ async fn source_row(
     number: &str,
     text: &mut String,
 ) -> Result<()> {
-    let (Some(file), Some(number)) = (row.get(file), row.get(number).and_then(|n| n.parse::<i64>().ok())) else {
-        let _ = writeln!(text, "  source row: not known (the mapping's query does not hand on `_file` and `_row`)");
+    let (Some(file), Some(number)) = (row.get(file), row.get(number).and_then(|n| n.parse::<i64>().ok()))
+    else {
+        let _ = writeln!(
+            text,
+            "  source row: not known (the mapping's query does not hand on `_file` and `_row`)"
+        );
         return Ok(());
     };
     let _ = writeln!(text, "  source row: {file} row {number}");
@@ -223,7 +254,9 @@ async fn source_row(
 type Cells = Vec<(String, String)>;
 
 fn text_row(reader: impl std::io::Read, name: &str, number: i64) -> Result<Cells> {
-    let Some(mut text) = TextReader::open(reader, &TextOptions::default(), name)? else { return Ok(Vec::new()) };
+    let Some(mut text) = TextReader::open(reader, &TextOptions::default(), name)? else {
+        return Ok(Vec::new());
+    };
     let mut before = 0;
     for batch in &mut text {
         let batch = batch?;
@@ -257,7 +290,10 @@ async fn parquet_row(
 
 fn cells(batch: &RecordBatch, row: usize) -> Cells {
     let row = Row { batch, row };
-    row.names().filter(|name| !name.starts_with('_')).filter_map(|name| Some((name.to_string(), row.get(name)?))).collect()
+    row.names()
+        .filter(|name| !name.starts_with('_'))
+        .filter_map(|name| Some((name.to_string(), row.get(name)?)))
+        .collect()
 }
 
 // ---- rows as text ----------------------------------------------------------------------------------------

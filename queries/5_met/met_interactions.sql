@@ -53,7 +53,8 @@ select
     about.t_ref,
     contacts.* exclude (ended_at),
     case when contacts.ended_at < about.t_ref then contacts.ended_at end as ended_at,
-    contacts.due_ends_at < about.t_ref
+    contacts.due_ends_at is not null
+        and contacts.due_ends_at < about.t_ref
         and (contacts.ended_at is null or contacts.ended_at >= about.t_ref
             or contacts.ended_at >= contacts.due_ends_at) as is_promise_broken,
     case

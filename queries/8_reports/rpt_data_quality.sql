@@ -134,21 +134,21 @@ lines as (
     union all
     select 'objects', source, table_name, 'skipped', skipped, null, null from source_tables
     union all
-    select 'rows', source, table_name, '0 read', rows_read, null, null from source_tables
+    select 'rows', source, table_name, 'read', rows_read, null, null from source_tables
     union all
-    select 'rows', source, null, '1 handed on', handed_on, null, null from feeds
+    select 'rows', source, null, 'handed on', handed_on, null, null from feeds
     union all
-    select 'rows', source, null, '2 superseded', superseded, superseded / cast(nullif(handed_on, 0) as double),
+    select 'rows', source, null, 'superseded', superseded, superseded / cast(nullif(handed_on, 0) as double),
         null from feeds
     union all
-    select 'rows', source, null, '3 rejected', rejected, rejected / cast(nullif(handed_on, 0) as double), null
+    select 'rows', source, null, 'rejected', rejected, rejected / cast(nullif(handed_on, 0) as double), null
     from feeds
     union all
-    select 'rows', source, null, '4 after the as-of', after_as_of,
+    select 'rows', source, null, 'after the as-of', after_as_of,
         after_as_of / cast(nullif(handed_on, 0) as double), null
     from feeds
     union all
-    select 'rows', source, null, '5 staged', staged, staged / cast(nullif(handed_on, 0) as double), null
+    select 'rows', source, null, 'staged', staged, staged / cast(nullif(handed_on, 0) as double), null
     from feeds
     union all
     select 'rejected', rejected_rows.source, rejected_rows."table", reason, count(*),

@@ -5,11 +5,11 @@ with
 accounts as (
     select
         source,
-        sum(case when measure = '1 handed on' then rows else 0 end) as handed_on,
-        sum(case when measure = '2 superseded' then rows else 0 end) as superseded,
-        sum(case when measure = '3 rejected' then rows else 0 end) as rejected,
-        sum(case when measure = '4 after the as-of' then rows else 0 end) as after_as_of,
-        sum(case when measure = '5 staged' then rows else 0 end) as staged
+        sum(case when measure = 'handed on' then rows else 0 end) as handed_on,
+        sum(case when measure = 'superseded' then rows else 0 end) as superseded,
+        sum(case when measure = 'rejected' then rows else 0 end) as rejected,
+        sum(case when measure = 'after the as-of' then rows else 0 end) as after_as_of,
+        sum(case when measure = 'staged' then rows else 0 end) as staged
     from rpt_data_quality
     where section = 'rows'
     group by source

@@ -3,6 +3,6 @@
 select tables.source, tables.table_name, tables.rows_read, lines.rows as handed_on
 from source_tables as tables
 inner join rpt_data_quality as lines
-    on lines.source = tables.source and lines.section = 'rows' and lines.measure = '1 handed on'
+    on lines.source = tables.source and lines.section = 'rows' and lines.measure = 'handed on'
 where tables.is_mapped_by_column
   and tables.rows_read <> lines.rows

@@ -220,7 +220,7 @@ fn run(args: RunArgs, terminal: &Terminal) -> Result<()> {
     let request = request(config, &args.inputs, args.make_latest)?;
     terminal.opening(&request.config);
     let outcome = block_on_stoppable(|stop| pipeline::run(&request, stop, terminal))?;
-    terminal.outcome(&outcome, request.config.segments.is_empty());
+    terminal.outcome(&outcome);
     print(&format!("{}\n", outcome.url))
 }
 
@@ -339,7 +339,9 @@ fn block_on_stoppable<T, F: Future<Output = Result<T>>>(work: impl FnOnce(Stop) 
     let result = runtime.block_on(async {
         let signals = tokio::spawn(async move {
             use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+            let (Ok(mut term), Ok(mut int)) =
+                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+            else {
                 return;
             };
             let number = tokio::select! {

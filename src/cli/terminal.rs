@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
 use serde_json::{Map, Value, json};
 
 use crate::config::Config;
@@ -59,7 +59,8 @@ impl Terminal {
             cause = inner.source();
         }
         let mut words = format!("error: {}", error.message());
-        let mut fields = vec![("message", json!(error.message())), ("exit_code", json!(error.kind().exit_code()))];
+        let mut fields =
+            vec![("message", json!(error.message())), ("exit_code", json!(error.kind().exit_code()))];
         for (key, value) in error.context() {
             words.push_str(&format!("\n  {key}: {value}"));
             fields.push((key, json!(value)));
@@ -78,7 +79,7 @@ impl Terminal {
     }
 
     /// After a run: the figures, and where they stand.
-    pub fn outcome(&self, outcome: &Outcome, _has_no_segments: bool) {
+    pub fn outcome(&self, outcome: &Outcome) {
         let summary = &outcome.summary;
         if self.as_json {
             let fields = [
@@ -99,10 +100,16 @@ impl Terminal {
 
     /// Feed by feed: what became of its rows, and how they are linked.
     pub fn inputs(&self, summary: &Summary) -> String {
-        let mut rows = new_table(&["feed", "handed on", "superseded", "rejected", "after the as-of", "staged"]);
+        let mut rows =
+            new_table(&["feed", "handed on", "superseded", "rejected", "after the as-of", "staged"]);
         for account in &summary.accounts {
-            let figures =
-                [account.handed_on, account.superseded, account.rejected, account.after_as_of, account.staged];
+            let figures = [
+                account.handed_on,
+                account.superseded,
+                account.rejected,
+                account.after_as_of,
+                account.staged,
+            ];
             let cells = std::iter::once(account.feed.clone()).chain(figures.map(thousands));
             rows.add_row(cells.collect::<Vec<_>>());
         }
@@ -117,6 +124,7 @@ impl Terminal {
 }
 
 impl Progress for Terminal {
+    #[expect(clippy::disallowed_methods, reason = "this is the room that knows the clock")]
     fn begins(&self, _stage: &str) {
         if let Ok(mut began) = self.stage.lock() {
             *began = Some(Instant::now());
@@ -128,7 +136,12 @@ impl Progress for Terminal {
         let seconds = began.map_or(0.0, |began| began.elapsed().as_secs_f64());
         let rows_in_words = thousands(i64::try_from(rows).unwrap_or(i64::MAX));
         let words = format!("{stage:<14} {rows_in_words:>14} rows {seconds:>8.2} s");
-        self.line("info", "stage", &[("stage", json!(stage)), ("rows", json!(rows)), ("seconds", json!(seconds))], &words);
+        self.line(
+            "info",
+            "stage",
+            &[("stage", json!(stage)), ("rows", json!(rows)), ("seconds", json!(seconds))],
+            &words,
+        );
     }
 
     fn warns(&self, message: &str, context: &[(&str, String)]) {
@@ -146,8 +159,10 @@ impl Progress for Terminal {
 
 /// Levers with the most detractors beyond what the others' share would give.
 fn drivers(summary: &Summary) -> String {
-    let mut shown = new_table(&["touchpoint", "met by", "reach", "detractors if met", "if not", "difference"]);
-    let has_figures = |line: &&TouchpointLine| line.role == "lever" && line.exposed > 0 && line.difference.is_some();
+    let mut shown =
+        new_table(&["touchpoint", "met by", "reach", "detractors if met", "if not", "difference"]);
+    let has_figures =
+        |line: &&TouchpointLine| line.role == "lever" && line.exposed > 0 && line.difference.is_some();
     for line in summary.touchpoints.iter().filter(has_figures).take(10) {
         shown.add_row(vec![
             line.label.clone(),
@@ -175,7 +190,7 @@ pub fn table(rows: &[RecordBatch]) -> Result<String> {
 
 fn new_table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_preset(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.to_vec());
     table
 }

@@ -220,12 +220,12 @@ fn clean_text(args: &Args) -> Result<ArrayRef> {
             texts(&cast(&raw, &DataType::Utf8)?).map(|text| tidy(text?)).collect()
         }
         text if text.is_string() => texts(&raw).map(|text| tidy(text?)).collect(),
-        other => {
+        _ => {
             let formatter = ArrayFormatter::try_new(&raw, &FormatOptions::default())?;
             let value = |row| {
                 let text = formatter.value(row).try_to_string().ok()?;
-                let whole =
-                    if other.is_decimal() { text.split_once('.').and_then(whole_number) } else { None };
+                // Of these types only decimals are written with zeros behind a point.
+                let whole = text.split_once('.').and_then(whole_number);
                 tidy(whole.unwrap_or(&text))
             };
             (0..raw.len()).map(|row| if raw.is_null(row) { None } else { value(row) }).collect()

@@ -59,7 +59,9 @@ pub fn expression(ctx: &SessionContext, sql: &str, schema: &DFSchema) -> Result<
         refused = match node {
             Expr::AggregateFunction(_) => Some(not_one_row("an aggregate")),
             Expr::WindowFunction(_) => Some(not_one_row("a window function")),
-            Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) => Some(not_one_row("a subquery")),
+            Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) => {
+                Some(not_one_row("a subquery"))
+            }
             Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => {
                 Some(refuse_volatile(call.func.name()))
             }

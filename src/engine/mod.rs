@@ -35,6 +35,7 @@ use object_store::ObjectStore;
 use url::Url;
 
 use crate::error::{Error, Result};
+use crate::store::storage_error;
 
 /// What the session may use.
 #[derive(Debug, Clone)]
@@ -84,9 +85,8 @@ impl Engine {
             .with_file_statistics_cache_limit(0)
             .build_arc()
             .map_err(|e| error(e, "setting up the session"))?;
-        let mut config = SessionConfig::new()
-            .with_target_partitions(limits.threads)
-            .with_information_schema(false);
+        let mut config =
+            SessionConfig::new().with_target_partitions(limits.threads).with_information_schema(false);
         // One text type in every plan, here and on a cluster.
         config.options_mut().execution.parquet.schema_force_view_types = false;
         config.options_mut().sql_parser.map_string_types_to_utf8view = false;
@@ -115,8 +115,7 @@ impl Engine {
     pub async fn query(&self, sql: &str) -> Result<DataFrame> {
         let state = self.ctx.state();
         let what = || sql.lines().next().unwrap_or("").trim_start_matches("-- ").to_string();
-        let mut statement =
-            state.sql_to_statement(sql, &Dialect::Generic).map_err(|e| error(e, what()))?;
+        let mut statement = state.sql_to_statement(sql, &Dialect::Generic).map_err(|e| error(e, what()))?;
         self.fill(&mut statement)?;
         let plan = state.statement_to_plan(statement).await.map_err(|e| error(e, what()))?;
         reading_only().verify_plan(&plan).map_err(|e| error(e, what()))?;
@@ -165,7 +164,6 @@ impl Engine {
         self.count(name).await
     }
 
-
     /// Names rows in memory as a table.
     pub fn register_rows(&self, name: &str, rows: RecordBatch) -> Result<()> {
         let table = MemTable::try_new(rows.schema(), vec![vec![rows]]).map_err(|e| error(e, name))?;
@@ -204,10 +202,7 @@ pub async fn register_store(
 ) -> Result<SchemaRef> {
     let failed = |e| error(e, name);
     let metas: Vec<_> = store.list(None).try_collect().await.map_err(|e| failed(e.into()))?;
-    let schema = ParquetFormat::default()
-        .infer_schema(&ctx.state(), &store, &metas)
-        .await
-        .map_err(failed)?;
+    let schema = ParquetFormat::default().infer_schema(&ctx.state(), &store, &metas).await.map_err(failed)?;
     ctx.register_object_store(&parse_url(address)?, store);
     // Each object by its own address: a listing would leave out subfolders and say nothing.
     let mut objects = Vec::with_capacity(metas.len());
@@ -230,7 +225,8 @@ fn register_parquet(ctx: &SessionContext, name: &str, places: &[Url], schema: Sc
         paths.push(ListingTableUrl::try_new(place.clone(), None).map_err(failed)?);
     }
     let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
-    let config = ListingTableConfig::new_with_multi_paths(paths).with_listing_options(options).with_schema(schema);
+    let config =
+        ListingTableConfig::new_with_multi_paths(paths).with_listing_options(options).with_schema(schema);
     let table = ListingTable::try_new(config).map_err(failed)?;
     ctx.register_table(name, Arc::new(table)).map_err(failed)?;
     Ok(())
@@ -278,8 +274,8 @@ fn parse_literal(sql: &str) -> Result<ast::Expr> {
 /// an error about a value would show a customer's data.
 pub fn error(e: DataFusionError, what: impl std::fmt::Display) -> Error {
     let what = what.to_string();
-    if let Some(pinned) = our_error(&e) {
-        return pinned.with("while", what);
+    if let Some(storage) = storage_error(&e) {
+        return storage.with("while", what);
     }
     match e.find_root() {
         DataFusionError::SQL(parser, _) => {
@@ -289,14 +285,15 @@ pub fn error(e: DataFusionError, what: impl std::fmt::Display) -> Error {
             Error::config(format!("the SQL cannot be planned: {text}")).with("while", what)
         }
         DataFusionError::SchemaError(schema, _) => {
-            Error::config(format!("the SQL names what is not there: {schema}")).with("while", what)
+            // What there would have been is said by the caller, who knows which columns matter.
+            let text = schema.to_string();
+            let unknown =
+                text.split(" Valid fields").next().unwrap_or_default().lines().next().unwrap_or_default();
+            Error::config(format!("the SQL names what is not there: {unknown}")).with("while", what)
         }
         DataFusionError::ResourcesExhausted(_) => Error::io("the memory pool is too small for this run")
             .with("while", what)
             .hint("raise `[memory] pool`, or give the machine more memory"),
-        DataFusionError::ObjectStore(_) => Error::unavailable("an object cannot be read")
-            .with("while", what)
-            .hint("check that the storage can be reached and that nothing changes during the run"),
         DataFusionError::IoError(io) => Error::io(format!("a read or a write failed: {}", io.kind()))
             .with("while", what)
             .hint("check the disk's free space and permissions"),
@@ -316,23 +313,4 @@ pub fn error(e: DataFusionError, what: impl std::fmt::Display) -> Error {
             Error::internal(format!("the SQL engine failed: {name}")).with("while", what)
         }
     }
-}
-
-/// One of our own errors that travelled through the engine.
-fn our_error(e: &DataFusionError) -> Option<Error> {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(e);
-    while let Some(inner) = source {
-        if let Some(ours) = inner.downcast_ref::<Error>() {
-            let mut copy = Error::new(ours.kind(), ours.message());
-            for (key, value) in ours.context() {
-                copy = copy.with(key, value);
-            }
-            return Some(match ours.hint_text() {
-                Some(hint) => copy.hint(hint),
-                None => copy,
-            });
-        }
-        source = inner.source();
-    }
-    None
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, Float64Builder, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
 use datafusion::common::cast::as_float64_array;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 use datafusion::prelude::SessionContext;
 
 use crate::stats::nps::{SharedSums, Sums, change_p_value};
@@ -102,7 +104,8 @@ impl ScalarUDFImpl for Statistic {
             .iter()
             .map(|argument| argument.to_array(args.number_rows))
             .collect::<datafusion::error::Result<Vec<_>>>()?;
-        let columns = columns.iter().map(|c| as_float64_array(c)).collect::<datafusion::error::Result<Vec<_>>>()?;
+        let columns =
+            columns.iter().map(|c| as_float64_array(c)).collect::<datafusion::error::Result<Vec<_>>>()?;
         let mut results: Vec<Float64Builder> =
             (0..self.results.len().max(1)).map(|_| Float64Builder::with_capacity(args.number_rows)).collect();
         let mut row = vec![0.0; self.arguments];
@@ -116,7 +119,8 @@ impl ScalarUDFImpl for Statistic {
                 result.append_option(value);
             }
         }
-        let mut arrays: Vec<ArrayRef> = results.iter_mut().map(|r| Arc::new(r.finish()) as ArrayRef).collect();
+        let mut arrays: Vec<ArrayRef> =
+            results.iter_mut().map(|r| Arc::new(r.finish()) as ArrayRef).collect();
         Ok(ColumnarValue::Array(if self.results.is_empty() {
             arrays.swap_remove(0)
         } else {

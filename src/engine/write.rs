@@ -17,6 +17,7 @@ use tokio::io::AsyncWrite;
 
 use crate::error::{Error, Result};
 use crate::queries::ColumnKind;
+use crate::store::storage_error;
 
 /// Rows handed to the encoder at once.
 const BATCH_ROWS: usize = 16_384;
@@ -174,7 +175,9 @@ fn properties(metadata: &[(String, String)]) -> Result<WriterProperties> {
 }
 
 fn encoding_failed(e: parquet::errors::ParquetError) -> Error {
-    Error::io("a table cannot be written")
-        .hint("check the free space and the permissions at the output")
-        .caused_by(e)
+    storage_error(&e).unwrap_or_else(|| {
+        Error::io("a table cannot be written")
+            .hint("check the free space and the permissions at the output")
+            .caused_by(e)
+    })
 }

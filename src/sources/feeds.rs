@@ -122,11 +122,7 @@ pub const FEEDS: &[Feed] = &[
         row: "ticket event",
         key: &["ticket_id", "occurred_at", "event"],
         event_time: "occurred_at",
-        columns: &[
-            required("ticket_id", Text),
-            required("occurred_at", Time),
-            required("event", Text),
-        ],
+        columns: &[required("ticket_id", Text), required("occurred_at", Time), required("event", Text)],
     },
     Feed {
         name: "interactions",

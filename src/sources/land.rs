@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::text::{READER_VERSION, TextOptions, TextReader};
 use crate::error::{Error, Result};
-use crate::store::{Object, Store};
+use crate::store::{Object, Store, storage_error};
 
 /// The column with the object's address.
 pub const FILE: &str = "_file";
@@ -102,7 +102,9 @@ async fn write(
 
 fn key(object: &Object, options: &TextOptions) -> String {
     let mut hash = Sha256::new();
-    for part in [object.url.as_str(), object.etag.as_str(), &READER_VERSION.to_string(), &format!("{options:?}")] {
+    for part in
+        [object.url.as_str(), object.etag.as_str(), &READER_VERSION.to_string(), &format!("{options:?}")]
+    {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }
@@ -116,7 +118,9 @@ fn with_file(schema: &SchemaRef) -> SchemaRef {
 }
 
 fn cannot_land(e: parquet::errors::ParquetError) -> Error {
-    Error::io("a text export cannot be kept as Parquet")
-        .hint("check the free space and the permissions at `landing`")
-        .caused_by(e)
+    storage_error(&e).unwrap_or_else(|| {
+        Error::io("a text export cannot be kept as Parquet")
+            .hint("check the free space and the permissions at `landing`")
+            .caused_by(e)
+    })
 }

@@ -62,13 +62,21 @@ async fn pin_table(config: &Config, name: &str, table: &Table) -> Result<PinnedT
             .with("url", &table.url.value)
             .with("line", table.url.line);
         return Err(match skipped.first() {
-            Some((url, reason)) => refused
-                .with("skipped", format!("{} ({reason})", url))
-                .hint(format!("the table's format is {}; name the objects of that format", table.format.as_str())),
+            Some((url, reason)) => refused.with("skipped", format!("{} ({reason})", url)).hint(format!(
+                "the table's format is {}; name the objects of that format",
+                table.format.as_str()
+            )),
             None => refused.hint("check the address; a folder ends with `/`, a pattern may hold `*`"),
         });
     }
-    Ok(PinnedTable { name: name.to_string(), format: table.format, line: table.url.line, store, objects, skipped })
+    Ok(PinnedTable {
+        name: name.to_string(),
+        format: table.format,
+        line: table.url.line,
+        store,
+        objects,
+        skipped,
+    })
 }
 
 /// Markers, empty objects and other formats are named as skipped, never read by guess.

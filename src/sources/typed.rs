@@ -70,9 +70,8 @@ pub async fn stage(
         match pinned.iter().find(|source| source.source.feed == feed.name) {
             Some(source) => {
                 progress.begins(feed.name);
-                let (plan, mut typed) = map(engine, config, feed, source, landing, progress)
-                    .await
-                    .with("source", feed.name)?;
+                let (plan, mut typed) =
+                    map(engine, config, feed, source, landing, progress).await.with("source", feed.name)?;
                 typed.rows = engine.keep(&name, plan).await.with("source", feed.name)?;
                 progress.ends(feed.name, typed.rows);
                 all.insert(feed.name, typed);
@@ -169,7 +168,9 @@ async fn raw_table(
             for object in &table.objects {
                 match land::land(&table.store, object, landing).await.with("file", &object.url)? {
                     Some(copy) => copies.push(copy),
-                    None => progress.warns("a file has no header and no rows", &[("file", object.url.clone())]),
+                    None => {
+                        progress.warns("a file has no header and no rows", &[("file", object.url.clone())])
+                    }
                 }
             }
             if copies.is_empty() {
@@ -185,9 +186,7 @@ async fn raw_table(
             let plan = ctx.table(&raw).await.map_err(failed)?;
             let mut columns: Vec<Expr> =
                 plan.schema().columns().into_iter().map(|column| Expr::Column(column)).collect();
-            let call = |name: &str| -> Result<Expr> {
-                Ok(function(ctx, name)?.call(vec![]))
-            };
+            let call = |name: &str| -> Result<Expr> { Ok(function(ctx, name)?.call(vec![])) };
             let folder = lit(format!("{}/", table.store.url()));
             let file = function(ctx, "concat")?.call(vec![folder, call("input_file_name")?]);
             columns.push(file.alias(land::FILE));
@@ -235,9 +234,9 @@ fn read_columns(
     let source_of = |name: &str| -> Result<Option<Expr>> {
         match columns.and_then(|columns| columns.get(name)) {
             Some(said) if has(&said.value) => Ok(Some(named(&said.value))),
-            Some(said) => mapped::expression(ctx, &said.value, &schema)
-                .map(Some)
-                .map_err(|e| at_line(e, said, &schema)),
+            Some(said) => {
+                mapped::expression(ctx, &said.value, &schema).map(Some).map_err(|e| at_line(e, said, &schema))
+            }
             None => Ok(has(name).then(|| named(name))),
         }
     };
@@ -315,11 +314,11 @@ fn read_column(
             vec![value.clone().alias(name), note(value)?]
         }
         Type::Time | Type::Deadline => {
-            let latest = if column.kind == Type::Deadline { latest.saturating_add(731 * DAY_MICROS) } else { latest };
+            let latest =
+                if column.kind == Type::Deadline { latest.saturating_add(731 * DAY_MICROS) } else { latest };
             let read = call("read_time", vec![raw.clone(), lit(zone), instant(EARLIEST), instant(latest)])?;
             let part = |part: &str| -> Result<Expr> { call("get_field", vec![read.clone(), lit(part)]) };
-            let mut parts =
-                vec![part("at")?.alias(name), part("note")?.alias(format!("{name}_note"))];
+            let mut parts = vec![part("at")?.alias(name), part("note")?.alias(format!("{name}_note"))];
             if column.kind == Type::Deadline {
                 parts.push(part("is_midnight")?.alias(format!("{name}_is_midnight")));
             }
@@ -346,7 +345,8 @@ fn extra_columns(
     config: &Config,
     schema: &datafusion::common::DFSchema,
 ) -> Result<Vec<String>> {
-    let is_extra = |name: &str| feed.column(name).is_none() && !name.starts_with('_') && !is_made_here(feed, name);
+    let is_extra =
+        |name: &str| feed.column(name).is_none() && !name.starts_with('_') && !is_made_here(feed, name);
     let mut extras: BTreeSet<String> = BTreeSet::new();
     match columns {
         Some(columns) => {
@@ -357,17 +357,22 @@ fn extra_columns(
                 {
                     return Err(Error::config(format!("`{name}` is no column of {}", feed.name))
                         .with("line", said.line)
-                        .hint(format!("did you mean `{meant}`? a column of your own needs a name less like it")));
+                        .hint(format!(
+                            "did you mean `{meant}`? a column of your own needs a name less like it"
+                        )));
                 }
                 extras.insert(name.clone());
             }
-            let asked = config.segments.iter().filter(|name| {
-                is_extra(name) && schema.has_column_with_unqualified_name(name)
-            });
+            let asked = config
+                .segments
+                .iter()
+                .filter(|name| is_extra(name) && schema.has_column_with_unqualified_name(name));
             extras.extend(asked.cloned());
         }
         None => {
-            extras.extend(schema.fields().iter().map(|field| field.name().clone()).filter(|name| is_extra(name)));
+            extras.extend(
+                schema.fields().iter().map(|field| field.name().clone()).filter(|name| is_extra(name)),
+            );
         }
     }
     Ok(extras.into_iter().collect())
@@ -375,9 +380,8 @@ fn extra_columns(
 
 /// Names that `typed_<feed>` and staging give to columns of their own.
 fn is_made_here(feed: &Feed, name: &str) -> bool {
-    let of_a_column = |suffix: &str| {
-        name.strip_suffix(suffix).is_some_and(|column| feed.column(column).is_some())
-    };
+    let of_a_column =
+        |suffix: &str| name.strip_suffix(suffix).is_some_and(|column| feed.column(column).is_some());
     of_a_column("_note") || of_a_column("_is_midnight")
 }
 
@@ -390,7 +394,8 @@ fn missing_column(
     let there: Vec<String> = raw_names(schema);
     let line = pinned.tables.first().map_or(0, |table| table.line);
     let names: Vec<&str> = there.iter().map(String::as_str).collect();
-    let like = nearest(name, &names).map(|like| format!(", such as `{name} = \"{like}\"`")).unwrap_or_default();
+    let like =
+        nearest(name, &names).map(|like| format!(", such as `{name} = \"{like}\"`")).unwrap_or_default();
     Error::config(format!("nothing is mapped to the column `{name}` that {} need", feed.name))
         .with("line", line)
         .with("columns there", there.join(", "))
@@ -418,7 +423,9 @@ pub async fn value_notes(engine: &Engine) -> Result<()> {
         let mut counts = Vec::new();
         let mut counted = Vec::new();
         for column in feed.columns.iter().filter(|column| column.kind != Type::Text) {
-            for note in [functions::UNREADABLE, functions::IMPLAUSIBLE, functions::AMBIGUOUS, functions::SHIFTED] {
+            for note in
+                [functions::UNREADABLE, functions::IMPLAUSIBLE, functions::AMBIGUOUS, functions::SHIFTED]
+            {
                 let carries = named(&format!("{}_note", column.name)).eq(lit(note));
                 let one = when(carries, lit(1i64)).end().map_err(|e| engine::error(e, feed.name))?;
                 counts.push(count(one).alias(format!("{}_{note}", column.name)));
@@ -426,7 +433,8 @@ pub async fn value_notes(engine: &Engine) -> Result<()> {
             }
         }
         let name = format!("typed_{}", feed.name);
-        let plan = engine.table(&name).await?.aggregate(vec![], counts).map_err(|e| engine::error(e, &name))?;
+        let plan =
+            engine.table(&name).await?.aggregate(vec![], counts).map_err(|e| engine::error(e, &name))?;
         for batch in engine.collect(plan, &name).await? {
             for (place, (column, note)) in counted.iter().enumerate() {
                 let found = batch.column(place).as_primitive::<Int64Type>().value(0);
@@ -473,13 +481,13 @@ async fn unique(engine: &Engine, feed: &'static Feed) -> Result<()> {
         return engine.view(&format!("unique_{}", feed.name), plan);
     }
     let repeated = engine.table(&names).await?.alias("repeated").map_err(failed)?;
-    let matches = |side: DataFrame, kind: JoinType| {
-        side.join(repeated.clone(), kind, feed.key, feed.key, None)
-    };
+    let matches =
+        |side: DataFrame, kind: JoinType| side.join(repeated.clone(), kind, feed.key, feed.key, None);
     let columns: Vec<Expr> = typed.schema().columns().into_iter().map(|c| named(&c.name)).collect();
     let mut singles = columns.clone();
     singles.push(alone);
-    let single = matches(typed.clone(), JoinType::LeftAnti).and_then(|rows| rows.select(singles)).map_err(failed)?;
+    let single =
+        matches(typed.clone(), JoinType::LeftAnti).and_then(|rows| rows.select(singles)).map_err(failed)?;
     let copies = matches(typed, JoinType::LeftSemi).map_err(failed)?;
     let contents = copies
         .clone()
@@ -488,10 +496,7 @@ async fn unique(engine: &Engine, feed: &'static Feed) -> Result<()> {
         .map_err(failed)?;
     let nth = row_number()
         .partition_by(keys)
-        .order_by(vec![
-            named(land::FILE).sort(true, false),
-            named(text::ROW).sort(true, false),
-        ])
+        .order_by(vec![named(land::FILE).sort(true, false), named(text::ROW).sort(true, false)])
         .build()
         .map_err(failed)?
         .alias("nth");
@@ -518,9 +523,7 @@ fn typed_columns(columns: &[Expr], table: &str) -> Vec<Expr> {
     columns
         .iter()
         .filter_map(|column| match column {
-            Expr::Column(c) => {
-                Some(Expr::Column(ColumnRef::new(Some(table), &c.name)).alias(&c.name))
-            }
+            Expr::Column(c) => Some(Expr::Column(ColumnRef::new(Some(table), &c.name)).alias(&c.name)),
             _ => None,
         })
         .collect()

@@ -93,7 +93,8 @@ impl Sums {
     fn adjusted(&self) -> Adjusted {
         let answers = self.answers() + PSEUDO_ANSWERS;
         let mean = (self.promoters - self.detractors) / answers;
-        let pseudo = PSEUDO_PROMOTERS * ((1.0 - mean).powi(2) + (1.0 + mean).powi(2)) + PSEUDO_PASSIVES * mean * mean;
+        let pseudo =
+            PSEUDO_PROMOTERS * ((1.0 - mean).powi(2) + (1.0 + mean).powi(2)) + PSEUDO_PASSIVES * mean * mean;
         let variance = (self.squares(mean).max(0.0) + pseudo) / (answers * answers);
         Adjusted { mean, answers, variance }
     }
@@ -193,7 +194,8 @@ mod tests {
     fn shared_customers_make_a_change_surer() {
         let now = Sums::independent(50.0, 30.0, 20.0);
         let before = Sums::independent(40.0, 30.0, 30.0);
-        let shared = SharedSums { net_net: 60.0, net_answers: 30.0, answers_net: 10.0, answers_answers: 100.0 };
+        let shared =
+            SharedSums { net_net: 60.0, net_answers: 30.0, answers_net: 10.0, answers_answers: 100.0 };
         let alone = change_z(&now, &before, &SharedSums::default()).unwrap();
         assert!(change_z(&now, &before, &shared).unwrap() > alone);
     }

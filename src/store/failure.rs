@@ -26,12 +26,10 @@ fn meaning(raw: &Raw) -> Error {
             .hint("check the bucket's name, AWS_REGION and AWS_ENDPOINT_URL"),
         Raw::NotFound { .. } => Error::io("the object is not there"),
         Raw::Precondition { .. } | Raw::NotModified { .. } => Error::unavailable(CHANGED).hint(CHANGED_HINT),
-        Raw::PermissionDenied { .. } | Raw::Unauthenticated { .. } => {
-            Error::unavailable("storage refuses the credentials").hint(
-                "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and what they may do here",
-            )
-        }
         Raw::Generic { store: "LocalFileSystem", .. } => Error::io("a read or a write failed"),
+        // Listings and deletions report a refusal as anything else, but for the status.
+        Raw::PermissionDenied { .. } | Raw::Unauthenticated { .. } => refused(),
+        Raw::Generic { .. } if cause.contains(": 401 ") || cause.contains(": 403 ") => refused(),
         Raw::Generic { .. } => Error::unavailable("storage cannot be reached").hint(
             "check the network, AWS_REGION, AWS_ENDPOINT_URL (`http://` also wants AWS_ALLOW_HTTP=true), and that \
              AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set (profiles in ~/.aws are not read)",
@@ -41,6 +39,12 @@ fn meaning(raw: &Raw) -> Error {
         _ => Error::internal("storage was asked for something it cannot do"),
     };
     error.caused_by(cause)
+}
+
+fn refused() -> Error {
+    Error::unavailable("storage refuses the credentials").hint(
+        "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and what they may do here",
+    )
 }
 
 /// The object is no longer the one that was listed.
@@ -126,6 +130,9 @@ mod tests {
         assert_eq!(failure(&raw("S3"), "u").kind(), Kind::Unavailable);
         assert_eq!(failure(&raw("LocalFileSystem"), "u").kind(), Kind::Io);
         let denied = Raw::PermissionDenied { path: "p".into(), source: "403".into() };
-        assert!(failure(&denied, "u").hint_text().is_some_and(|hint| hint.contains("AWS_ACCESS_KEY_ID")));
+        let listing = Raw::Generic { store: "S3", source: "status code: 403 Forbidden: x".into() };
+        for raw in [denied, listing] {
+            assert_eq!(failure(&raw, "u").message(), "storage refuses the credentials");
+        }
     }
 }

@@ -5,9 +5,9 @@ select * from (
 create table rpt_data_quality as
 select * from (
     values
-        ('rows', 'surveys', '1 handed on', 10),
-        ('rows', 'surveys', '5 staged', 9),
-        ('rows', 'purchases', '1 handed on', 8)
+        ('rows', 'surveys', 'handed on', 10),
+        ('rows', 'surveys', 'staged', 9),
+        ('rows', 'purchases', 'handed on', 8)
 ) as lines (section, source, measure, rows);
 -- broken: a row that was read is not handed on
 insert into source_tables values ('surveys', 'more', 11, true);

@@ -1,27 +1,24 @@
 create table met_purchases as
 select
-    'answer R1' as moment_id,
-    'O1' as order_id,
-    timestamp '2025-05-10 10:00:00' as t_ref,
-    timestamp '2025-05-10 09:59:59' as delivered_at,
-    cast(null as timestamp) as returned_at,
-    cast(null as timestamp) as refunded_at,
-    cast(null as timestamp) as first_word_at;
+    column1 as moment_id, column2 as order_id, cast(column3 as timestamp) as t_ref,
+    cast(column4 as timestamp) as delivered_at, cast(column5 as timestamp) as returned_at,
+    cast(column6 as timestamp) as refunded_at, cast(column7 as timestamp) as first_word_at
+from (
+    values
+        ('answer R1', 'O1', '2025-05-10 10:00:00', '2025-05-10 09:59:59', null, null, null),
+        ('order O2', 'O2', '2025-05-10 10:00:00', null, null, null, '2025-05-10 09:59:59')
+);
 create table met_tickets as
 select
-    'answer R1' as moment_id,
-    'T1' as ticket_id,
-    timestamp '2025-05-10 10:00:00' as t_ref,
-    timestamp '2025-05-09 10:00:00' as opened_at,
-    cast(null as timestamp) as first_replied_at,
-    cast(null as timestamp) as solved_at;
+    column1 as moment_id, column2 as ticket_id, cast(column3 as timestamp) as t_ref,
+    cast(column4 as timestamp) as opened_at, cast(column5 as timestamp) as first_replied_at,
+    cast(column6 as timestamp) as solved_at
+from (values ('answer R1', 'T1', '2025-05-10 10:00:00', '2025-05-09 10:00:00', null, null));
 create table met_interactions as
 select
-    'answer R1' as moment_id,
-    'I1' as interaction_id,
-    timestamp '2025-05-10 10:00:00' as t_ref,
-    timestamp '2025-05-09 10:00:00' as occurred_at,
-    cast(null as timestamp) as ended_at;
+    column1 as moment_id, column2 as interaction_id, cast(column3 as timestamp) as t_ref,
+    cast(column4 as timestamp) as occurred_at, cast(column5 as timestamp) as ended_at
+from (values ('answer R1', 'I1', '2025-05-10 10:00:00', '2025-05-09 10:00:00', null));
 -- broken: a delivery at the very instant of the answer
 insert into met_purchases
 values ('answer R2', 'O2', '2025-05-10 10:00:00', '2025-05-10 10:00:00', null, null, null);

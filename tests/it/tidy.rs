@@ -234,6 +234,7 @@ fn an_untidy_query_is_seen() {
     seen("int_x", tidy, "one.id from", "one.id + random() from", "random");
     seen("int_x", tidy, "with one as", "create table t as with one as", "reads");
     seen("int_x", tidy, "select one.id", "select one.id from one; select one.id", "one statement");
+    seen("int_x", tidy, "select one.id", "select one.id where", "SQL error");
     seen("fct_x", published, "-- column id text: the id\n", "", "column");
     seen("fct_x", published, "-- order: id\n", "", "order");
     seen("fct_x", published, "-- order: id\n", "-- order: when\n", "when");
@@ -270,10 +271,13 @@ fn untidy(folder: &str, name: &str, sql: &str, made: &[(&str, &str)]) -> Vec<Str
             problems.push(format!("`{key}` of grain or order is no declared column"));
         }
     }
-    let statements =
-        DFParser::parse_sql(sql).map(Vec::from).unwrap_or_else(|e| panic!("{folder}/{name}: {e}"));
+    let place = |problem: String| format!("queries/{folder}/{name}.sql: {problem}");
+    let statements = match DFParser::parse_sql(sql) {
+        Ok(statements) => Vec::from(statements),
+        Err(e) => return vec![place(e.to_string())],
+    };
     let [Statement::Statement(statement)] = statements.as_slice() else {
-        return vec![format!("queries/{folder}/{name}.sql: a file is one statement")];
+        return vec![place("a file is one statement".into())];
     };
     if !matches!(statement.as_ref(), ast::Statement::Query(_)) {
         problems.push("a query reads, and does nothing else".into());
@@ -301,7 +305,7 @@ fn untidy(folder: &str, name: &str, sql: &str, made: &[(&str, &str)]) -> Vec<Str
             Some(_) => {}
         }
     }
-    problems.into_iter().map(|problem| format!("queries/{folder}/{name}.sql: {problem}")).collect()
+    problems.into_iter().map(place).collect()
 }
 
 /// The number of the folder after which a table is there, in tenths: what Rust makes comes after a folder's.
