@@ -18,27 +18,33 @@
 //!
 //! Nothing here knows the clock, the environment or a storage client.
 
+mod figures;
+mod fingerprint;
+mod gates;
+mod stop;
+mod tables;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::{Field, Int64Type, SchemaRef, TimestampMicrosecondType};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, StringArray};
+use arrow::datatypes::TimestampMicrosecondType;
 use chrono::NaiveDate;
-use datafusion::prelude::DataFrame;
-use sha2::{Digest, Sha256};
 
 use crate::catalogue::Catalogue;
-use crate::config::{Config, Mapping, RepeatResponses};
-use crate::engine::{self, Engine, Limits, Parameter, write};
-use crate::error::{Context, Error, Kind, Result};
-use crate::exposures::{self, batch, texts};
+use crate::config::{Config, RepeatResponses};
+use crate::engine::{self, Engine, Limits, Parameter};
+use crate::error::{Context, Error, Result};
+use crate::exposures::{self, batch};
 use crate::progress::Progress;
-use crate::queries::{self, Column, ColumnKind, Query};
-use crate::sources::feeds;
+use crate::queries;
 use crate::sources::pin::{self, PinnedSource};
 use crate::sources::typed::{self, Typed};
 use crate::store::publish::{About, Run};
-use crate::store::{self, ObjectWriter, Store};
+use crate::store::{self, Store};
+pub use figures::{Account, Summary, TouchpointLine};
+use fingerprint::fingerprint;
+pub use stop::{Stop, Stopper};
 
 /// Of the published tables; additive changes keep the first number.
 pub const SCHEMA_VERSION: &str = "1.0";
@@ -55,45 +61,6 @@ pub struct Request {
     pub nonce: String,
 }
 
-/// A wish to stop, which may come at any time before the run commits.
-pub struct Stop(tokio::sync::watch::Receiver<Option<i32>>);
-
-/// Whoever may wish it.
-pub struct Stopper(tokio::sync::watch::Sender<Option<i32>>);
-
-impl Stop {
-    pub fn new() -> (Stopper, Stop) {
-        let (sender, receiver) = tokio::sync::watch::channel(None);
-        (Stopper(sender), Stop(receiver))
-    }
-
-    /// The work's result, or `Kind::Stopped` as soon as the wish comes; the work is then dropped.
-    async fn or<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            biased;
-            signal = self.signal() => {
-                Err(Error::new(Kind::Stopped { signal }, "stopped by a signal; nothing was published"))
-            }
-            result = work => result,
-        }
-    }
-
-    async fn signal(&mut self) -> i32 {
-        match self.0.wait_for(Option::is_some).await.map(|signal| *signal) {
-            Ok(Some(signal)) => signal,
-            // Nobody can wish it any more.
-            _ => std::future::pending().await,
-        }
-    }
-}
-
-impl Stopper {
-    pub fn send(&self, signal: i32) {
-        // The run may have ended in the meantime.
-        let _ = self.0.send(Some(signal));
-    }
-}
-
 /// What a run did.
 pub struct Outcome {
     pub run_id: String,
@@ -102,41 +69,6 @@ pub struct Outcome {
     /// False where a run of a later day stays the latest.
     pub is_latest: bool,
     pub summary: Summary,
-}
-
-/// Figures for the person at the terminal.
-#[derive(Debug, Default, Clone)]
-pub struct Summary {
-    pub as_of: String,
-    pub nps: Option<String>,
-    /// Touchpoint, label, reach, exposed answers, detractor shares, difference.
-    pub touchpoints: Vec<TouchpointLine>,
-    pub accounts: Vec<Account>,
-    /// Feed, link rule or reason, rows, share.
-    pub links: Vec<(String, String, i64, f64)>,
-}
-
-#[derive(Debug, Clone)]
-pub struct TouchpointLine {
-    pub id: String,
-    pub label: String,
-    pub role: String,
-    pub exposed: i64,
-    pub reach: Option<f64>,
-    pub share_exposed: Option<f64>,
-    pub share_unexposed: Option<f64>,
-    pub difference: Option<f64>,
-}
-
-/// What became of a feed's rows.
-#[derive(Debug, Clone)]
-pub struct Account {
-    pub feed: String,
-    pub handed_on: i64,
-    pub superseded: i64,
-    pub rejected: i64,
-    pub after_as_of: i64,
-    pub staged: i64,
 }
 
 /// Runs the job and publishes it.
@@ -260,7 +192,6 @@ impl<'a> Job<'a> {
 
     /// Small tables that queries read beside the feeds.
     async fn register_inputs(&self) -> Result<()> {
-        use arrow::array::{ArrayRef, BooleanArray, Int64Array, StringArray};
         let mut tables = Vec::new();
         for (feed, typed) in &self.typed {
             tables.extend(typed.tables.iter().map(|table| (*feed, table)));
@@ -354,149 +285,6 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// Too many rejects, or several kinds of survey without a word on pooling, stop the run.
-    async fn hold_inputs(&self) -> Result<()> {
-        for account in self.accounts().await? {
-            let share = account.rejected as f64 / account.handed_on.max(1) as f64;
-            if share > self.config.analysis.max_rejected_share {
-                return Err(self.too_many_rejects(&account, share).await?);
-            }
-        }
-        let analysis = &self.config.analysis;
-        for (column, chosen, key) in [
-            ("survey_kind", &analysis.survey_kinds, "survey_kinds"),
-            ("trigger", &analysis.survey_triggers, "survey_triggers"),
-        ] {
-            let there = exposures::distinct_texts(&self.engine, "stg_surveys", column).await?;
-            match chosen {
-                None if there.len() > 1 => {
-                    return Err(Error::config(format!("the answers come from surveys of several kinds (`{column}`)"))
-                        .with("found", there.join(", "))
-                        .hint(format!(
-                            "say which to pool: `analysis.{key} = [\"{}\"]`; answers to different surveys are not alike",
-                            there[0]
-                        )));
-                }
-                Some(chosen) => {
-                    if let Some(missing) = chosen.iter().find(|name| !there.contains(name)) {
-                        return Err(Error::config(format!("no answer has the {column} `{missing}`"))
-                            .with("found", there.join(", "))
-                            .hint(format!("correct `analysis.{key}`")));
-                    }
-                }
-                None => {}
-            }
-        }
-        Ok(())
-    }
-
-    async fn too_many_rejects(&self, account: &Account, share: f64) -> Result<Error> {
-        let plan = self
-            .engine
-            .query(&format!(
-                "select reason, count(*) as rows, min(file) as file, min(row) as row from rejected_rows \
-                 where source = '{}' group by reason order by rows desc, reason",
-                account.feed
-            ))
-            .await?;
-        let mut reasons = Vec::new();
-        for batch in self.engine.collect(plan, "rejected_rows").await? {
-            let (names, files) = (texts(batch.column(0))?, texts(batch.column(2))?);
-            let (rows, first) =
-                (batch.column(1).as_primitive::<Int64Type>(), batch.column(3).as_primitive::<Int64Type>());
-            for i in 0..batch.num_rows() {
-                let place = match (files.is_null(i), first.is_null(i)) {
-                    (false, false) => format!(", first: {} row {}", files.value(i), first.value(i)),
-                    _ => String::new(),
-                };
-                reasons.push(format!("{} {}{place}", rows.value(i), names.value(i)));
-            }
-        }
-        let rows = feeds::feed(&account.feed).map_or("row", |feed| feed.row);
-        Ok(Error::data(format!(
-            "{} of {} {rows}s of `{}` are rejected: {:.1}%",
-            account.rejected,
-            account.handed_on,
-            account.feed,
-            100.0 * share
-        ))
-        .with("source", &account.feed)
-        .with("reasons", reasons.join("; "))
-        .hint(format!(
-            "mend the export or its mapping, or raise `analysis.max_rejected_share` (now {}) to publish without them",
-            self.config.analysis.max_rejected_share
-        )))
-    }
-
-    /// Too few answers that can be linked stop the run.
-    async fn hold_links(&self) -> Result<()> {
-        let links = self.links().await?;
-        let of_answers = || links.iter().filter(|(feed, ..)| feed == "surveys");
-        let all: i64 = of_answers().map(|(_, _, rows, _)| rows).sum();
-        let linked: i64 = of_answers()
-            .filter(|(_, measure, ..)| {
-                matches!(measure.as_str(), "order_id" | "latest_purchase" | "customer")
-            })
-            .map(|(_, _, rows, _)| rows)
-            .sum();
-        let rate = linked as f64 / all.max(1) as f64;
-        if all > 0 && rate < self.config.analysis.min_link_rate {
-            let funnel: Vec<String> =
-                of_answers().map(|(_, measure, rows, _)| format!("{rows} {measure}")).collect();
-            return Err(Error::data(format!("only {linked} of {all} answers can be linked to a journey: {:.1}%", 100.0 * rate))
-                .with("links", funnel.join("; "))
-                .hint(format!(
-                    "map `order_id` or `customer_id` of the surveys to what the purchases hold, or lower `analysis.min_link_rate` (now {})",
-                    self.config.analysis.min_link_rate
-                )));
-        }
-        Ok(())
-    }
-
-    /// One check: no row may break its sentence.
-    async fn hold(&self, check: &Query) -> Result<()> {
-        let plan = self.engine.query(check.sql).await.with("check", &check.name)?;
-        let broken = plan.count().await.map_err(|e| engine::error(e, &check.name))?;
-        if broken == 0 {
-            return Ok(());
-        }
-        Err(Error::data(format!("{broken} rows break the check `{}`", check.name))
-            .with("check", &check.sentence)
-            .hint(
-                "the tables do not hold together: please report it with the configuration and the versions",
-            ))
-    }
-
-    /// Keeps what was rejected where a person can look, and says where.
-    async fn keep_rejects(&self, output: &Store, error: Error, progress: &dyn Progress) -> Error {
-        if error.kind() != Kind::Data {
-            return error;
-        }
-        let kept = async {
-            let rejected = queries::stages()?.into_iter().find(|query| query.name == "rejected_rows");
-            let Some(query) = rejected else { return Ok(None) };
-            if self.engine.table(&query.name).await.is_err() || self.engine.count(&query.name).await? == 0 {
-                return Ok(None);
-            }
-            let folder = format!("failed/{}", self.run_id);
-            let mut parts =
-                Files { store: output.clone(), folder: folder.clone(), table: query.name.clone() };
-            self.write_table(&query, &mut parts).await?;
-            Ok::<_, Error>(Some(format!("{}/{folder}/{}", output.url().trim_end_matches('/'), query.name)))
-        };
-        match kept.await {
-            Ok(Some(place)) => error.with("rejected rows", place),
-            Ok(None) => error,
-            Err(second) => {
-                progress.warns(
-                    "the rejected rows could not be kept",
-                    &[("reason", second.message().to_string())],
-                );
-                error
-            }
-        }
-    }
-
     // ---- publishing -----------------------------------------------------------------------------------
 
     /// Writes every published table, the manifest, and last the pointer that makes it true.
@@ -532,135 +320,6 @@ impl<'a> Job<'a> {
         }
     }
 
-    async fn write_tables(&self, run: &mut Run) -> Result<u64> {
-        let mut total = 0;
-        let published: Vec<Query> = queries::stages()?.into_iter().filter(Query::is_published).collect();
-        let mut dictionary = Vec::new();
-        for query in &published {
-            let mut parts = RunParts { run, table: query.name.clone() };
-            total += self.write_table(query, &mut parts).await.with("table", &query.name)?;
-            dictionary.extend(self.columns(query).into_iter().map(|column| (query.clone(), column)));
-        }
-        total += self.write_dictionary(run, &dictionary).await?;
-        Ok(total)
-    }
-
-    /// A kept table under its declared columns, sorted as its header says.
-    async fn write_table<P: write::Parts>(&self, query: &Query, parts: &mut P) -> Result<u64> {
-        let (plan, schema) = self.published(query).await?;
-        let stream = plan.execute_stream().await.map_err(|e| engine::error(e, &query.name))?;
-        write::write_parts(stream, schema, &self.metadata(&query.name, &query.sentence, &query.grain), parts)
-            .await
-    }
-
-    async fn published(&self, query: &Query) -> Result<(DataFrame, SchemaRef)> {
-        use datafusion::common::Column as ColumnRef;
-        use datafusion::logical_expr::{Expr, cast};
-        let columns = self.columns(query);
-        let fields: Vec<Field> = columns.iter().map(|c| write::field(&c.name, c.kind, &c.meaning)).collect();
-        let named = |name: &str| Expr::Column(ColumnRef::new_unqualified(name));
-        let outputs: Vec<Expr> = columns
-            .iter()
-            .map(|column| cast(named(&column.name), write::data_type(column.kind)).alias(&column.name))
-            .collect();
-        let order = query.order.iter().map(|name| named(name).sort(true, true)).collect();
-        let plan = self
-            .engine
-            .table(&query.name)
-            .await?
-            .select(outputs)
-            .and_then(|rows| rows.sort(order))
-            .map_err(|e| engine::error(e, &query.name))?;
-        Ok((plan, write::schema(fields)))
-    }
-
-    /// A query's declared columns, those that stand for several spelled out.
-    fn columns(&self, query: &Query) -> Vec<Column> {
-        let mut columns = Vec::new();
-        for column in &query.columns {
-            let of = |name: String, meaning: String| Column { name, kind: column.kind, meaning };
-            match column.name.as_str() {
-                "seg_<dimension>" => columns.extend(
-                    self.config
-                        .segments
-                        .iter()
-                        .map(|name| of(format!("seg_{name}"), format!("{}: {name}", column.meaning))),
-                ),
-                "tp_<touchpoint>" => columns.extend(self.catalogue.touchpoints.iter().map(|touchpoint| {
-                    of(format!("tp_{}", touchpoint.id), format!("{}: {}", touchpoint.label, column.meaning))
-                })),
-                "tp_<touchpoint>_state" => {
-                    columns.extend(self.catalogue.touchpoints.iter().map(|touchpoint| {
-                        of(
-                            format!("tp_{}_state", touchpoint.id),
-                            format!("{}: {}", touchpoint.label, column.meaning),
-                        )
-                    }))
-                }
-                _ => columns.push(column.clone()),
-            }
-        }
-        columns
-    }
-
-    async fn write_dictionary(&self, run: &mut Run, columns: &[(Query, Column)]) -> Result<u64> {
-        use arrow::array::{ArrayRef, Int64Array, StringArray};
-        let text = |f: &dyn Fn(&Query, &Column) -> String| -> ArrayRef {
-            Arc::new(StringArray::from_iter_values(columns.iter().map(|(query, column)| f(query, column))))
-        };
-        let mut position = 0;
-        let mut table = String::new();
-        let positions: Int64Array = columns
-            .iter()
-            .map(|(query, _)| {
-                position = if query.name == table { position + 1 } else { 1 };
-                table.clone_from(&query.name);
-                Some(position)
-            })
-            .collect();
-        let rows = batch(vec![
-            ("table", text(&|query, _| query.name.clone())),
-            ("table_meaning", text(&|query, _| query.sentence.clone())),
-            ("grain", text(&|query, _| query.grain.join(", "))),
-            ("position", Arc::new(positions)),
-            ("column", text(&|_, column| column.name.clone())),
-            ("type", text(&|_, column| column.kind.as_str().into())),
-            ("meaning", text(&|_, column| column.meaning.clone())),
-        ])?;
-        let meanings = [
-            ("table", ColumnKind::Text, "the published table"),
-            ("table_meaning", ColumnKind::Text, "what it holds"),
-            ("grain", ColumnKind::Text, "the columns that name one row"),
-            ("position", ColumnKind::Integer, "the column's place, from 1"),
-            ("column", ColumnKind::Text, "its name"),
-            ("type", ColumnKind::Text, "text, integer, float, boolean or timestamp (UTC, microseconds)"),
-            ("meaning", ColumnKind::Text, "what it means, with its unit"),
-        ];
-        let schema = write::schema(
-            meanings.iter().map(|(name, kind, text)| write::field(name, *kind, text)).collect(),
-        );
-        self.engine.register_rows("data_dictionary", rows)?;
-        let stream = self.engine.table("data_dictionary").await?.execute_stream().await;
-        let stream = stream.map_err(|e| engine::error(e, "data_dictionary"))?;
-        let metadata = self.metadata(
-            "data_dictionary",
-            "every published table and column",
-            &["table".into(), "column".into()],
-        );
-        let mut parts = RunParts { run, table: "data_dictionary".into() };
-        write::write_parts(stream, schema, &metadata, &mut parts).await
-    }
-
-    fn metadata(&self, table: &str, sentence: &str, grain: &[String]) -> Vec<(String, String)> {
-        vec![
-            ("aftersale.table".into(), table.into()),
-            ("aftersale.description".into(), sentence.into()),
-            ("aftersale.grain".into(), grain.join(", ")),
-            ("aftersale.schema_version".into(), SCHEMA_VERSION.into()),
-            ("aftersale.fingerprint".into(), self.fingerprint.clone()),
-        ]
-    }
-
     fn about(&self) -> About {
         let objects = self.pinned.iter().flat_map(|source| &source.tables).flat_map(|table| &table.objects);
         About {
@@ -671,121 +330,6 @@ impl<'a> Job<'a> {
             configuration: self.config.text.clone(),
             inputs: objects.map(Into::into).collect(),
         }
-    }
-
-    // ---- figures for the terminal ---------------------------------------------------------------------
-
-    async fn accounts(&self) -> Result<Vec<Account>> {
-        let mut accounts = Vec::new();
-        for (feed, typed) in &self.typed {
-            let handed_on = i64::try_from(typed.rows).unwrap_or(i64::MAX);
-            let staged = i64::try_from(self.engine.count(&format!("stg_{feed}")).await?).unwrap_or(i64::MAX);
-            let plan = self
-                .engine
-                .query(&format!(
-                    "select count(*), count(reject_reason), \
-                     count(case when reject_reason is null and is_after_as_of then 1 end) from judged_{feed}"
-                ))
-                .await?;
-            let rows = self.engine.collect(plan, feed).await?;
-            let figure = |column: usize| {
-                rows.first().map_or(0, |batch| batch.column(column).as_primitive::<Int64Type>().value(0))
-            };
-            accounts.push(Account {
-                feed: (*feed).to_string(),
-                handed_on,
-                superseded: handed_on - figure(0),
-                rejected: figure(1),
-                after_as_of: figure(2),
-                staged,
-            });
-        }
-        Ok(accounts)
-    }
-
-    /// (feed, link rule or the reason why there is none, rows, share of the feed)
-    async fn links(&self) -> Result<Vec<(String, String, i64, f64)>> {
-        let plan = self
-            .engine
-            .query(
-                "select feed, coalesce(link_rule, unlinked_reason) as measure, count(*) as rows, \
-                 sum(count(*)) over (partition by feed) as total from int_links group by 1, 2 order by 1, 2",
-            )
-            .await?;
-        let mut links = Vec::new();
-        for batch in self.engine.collect(plan, "int_links").await? {
-            let (feeds, measures) = (texts(batch.column(0))?, texts(batch.column(1))?);
-            let (rows, totals) =
-                (batch.column(2).as_primitive::<Int64Type>(), batch.column(3).as_primitive::<Int64Type>());
-            for i in 0..batch.num_rows() {
-                let share = rows.value(i) as f64 / totals.value(i).max(1) as f64;
-                links.push((feeds.value(i).to_string(), measures.value(i).to_string(), rows.value(i), share));
-            }
-        }
-        Ok(links)
-    }
-
-    async fn summary_of_inputs(&self) -> Result<Summary> {
-        Ok(Summary {
-            as_of: self.as_of_day.to_string(),
-            accounts: self.accounts().await?,
-            links: self.links().await?,
-            ..Summary::default()
-        })
-    }
-
-    async fn summary(&self) -> Result<Summary> {
-        use arrow::datatypes::Float64Type;
-        let mut summary = self.summary_of_inputs().await?;
-        let plan = self
-            .engine
-            .query(
-                "select responses, nps, nps_low, nps_high from rpt_nps \
-                 where period = 'window' and segment_dimension = 'all'",
-            )
-            .await?;
-        for batch in self.engine.collect(plan, "rpt_nps").await? {
-            for row in 0..batch.num_rows() {
-                let float = |column: usize| batch.column(column).as_primitive::<Float64Type>().value(row);
-                let responses = batch.column(0).as_primitive::<Int64Type>().value(row);
-                summary.nps = Some(format!(
-                    "NPS {:.1} ({:.1} to {:.1}), {responses} answers",
-                    float(1),
-                    float(2),
-                    float(3)
-                ));
-            }
-        }
-        let plan = self
-            .engine
-            .query(
-                "select touchpoint, label, role, exposed_responses, reach, detractor_share_exposed, \
-                 detractor_share_unexposed, raw_risk_difference from rpt_touchpoint_impact \
-                 where segment_dimension = 'all' \
-                 order by raw_risk_difference * exposed_responses desc nulls last, touchpoint_position",
-            )
-            .await?;
-        for batch in self.engine.collect(plan, "rpt_touchpoint_impact").await? {
-            let (ids, labels, roles) =
-                (texts(batch.column(0))?, texts(batch.column(1))?, texts(batch.column(2))?);
-            for row in 0..batch.num_rows() {
-                let float = |column: usize| {
-                    let values = batch.column(column).as_primitive::<Float64Type>();
-                    values.is_valid(row).then(|| values.value(row))
-                };
-                summary.touchpoints.push(TouchpointLine {
-                    id: ids.value(row).into(),
-                    label: labels.value(row).into(),
-                    role: roles.value(row).into(),
-                    exposed: batch.column(3).as_primitive::<Int64Type>().value(row),
-                    reach: float(4),
-                    share_exposed: float(5),
-                    share_unexposed: float(6),
-                    difference: float(7),
-                });
-            }
-        }
-        Ok(summary)
     }
 }
 
@@ -830,100 +374,5 @@ fn set_parameters(engine: &mut Engine, config: &Config, as_of: i64, typed: &BTre
         ),
     ] {
         engine.set(name, parameter);
-    }
-}
-
-/// A hash of all that can change a result: inputs, settings, catalogue, queries, as-of, version. Where the
-/// output goes, how many threads there are and how much memory cannot.
-fn fingerprint(config: &Config, pinned: &[PinnedSource], as_of: i64) -> String {
-    let mut hash = Sha256::new();
-    let mut add = |text: &str| {
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(text.as_bytes());
-    };
-    add(env!("CARGO_PKG_VERSION"));
-    add(SCHEMA_VERSION);
-    add(&as_of.to_string());
-    for query in queries::all().unwrap_or_default() {
-        add(query.sql);
-    }
-    add(queries::catalogue().unwrap_or_default());
-    for table in &config.touchpoints {
-        add(&table.to_string());
-    }
-    add(&format!(
-        "{:?}",
-        (
-            config.timezone.name(),
-            config.score,
-            &config.segments,
-            config.journey_days,
-            config.lookback_days,
-            &config.analysis,
-            config.plausible_until,
-            config.own_catalogue_only,
-        )
-    ));
-    for source in pinned {
-        let said = &source.source;
-        add(&said.feed);
-        add(&format!("{:?}", (said.timezone.name(), &said.kinds, said.starts_on)));
-        match &said.mapping {
-            Mapping::Query(sql) => add(&sql.value),
-            Mapping::Columns(columns) => {
-                for (name, source) in columns {
-                    add(name);
-                    add(&source.value);
-                }
-            }
-        }
-        for table in &source.tables {
-            add(&table.name);
-            for object in &table.objects {
-                add(&object.url);
-                add(&object.bytes.to_string());
-                add(&object.etag);
-            }
-        }
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A table's parts inside a run.
-struct RunParts<'a> {
-    run: &'a mut Run,
-    table: String,
-}
-
-impl write::Parts for RunParts<'_> {
-    type Part = ObjectWriter;
-
-    async fn open(&mut self, part: usize) -> Result<ObjectWriter> {
-        self.run.table_writer(&self.table, part).await
-    }
-
-    async fn finish(&mut self, part: ObjectWriter, rows: u64) -> Result<()> {
-        let written = part.finish().await?;
-        self.run.record(rows, written);
-        Ok(())
-    }
-}
-
-/// A table's parts in a folder of its own, outside any run.
-struct Files {
-    store: Store,
-    folder: String,
-    table: String,
-}
-
-impl write::Parts for Files {
-    type Part = ObjectWriter;
-
-    async fn open(&mut self, part: usize) -> Result<ObjectWriter> {
-        self.store.writer(&format!("{}/{}/part-{part:05}.parquet", self.folder, self.table)).await
-    }
-
-    async fn finish(&mut self, part: ObjectWriter, _rows: u64) -> Result<()> {
-        part.finish().await.map(|_| ())
     }
 }

@@ -38,10 +38,9 @@ struct Command {
     log_format: LogFormat,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes: 0 done; 64 usage; 65 the data broke a check, nothing was published; 69 storage unavailable,
-credentials refused, or an input changed during the run; 70 a defect of this program; 74 a read or a
-write failed; 78 configuration; 130 and 143 stopped by a signal, nothing was published";
+const EXIT_CODES: &str = "Exit codes: 0 done; 64 usage; 65 the data broke a check, nothing was published; \
+     69 storage unavailable, credentials refused, or an input changed during the run; 70 a defect of this program; \
+     74 a read or a write failed; 78 configuration; 130 and 143 stopped by a signal, nothing was published";
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LogFormat {

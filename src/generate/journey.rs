@@ -237,8 +237,8 @@ impl Journey {
         let mut writes = rng.random_bool(self.met.chance(Outcome::Ticket));
         let (topic, mut opened) = if self.overdue() {
             (&words::DELIVERY, self.promise_end + after(rng, 0.1, 1.5))
-        } else if self.met.has(Cause::Damaged) {
-            (&words::DAMAGE, self.delivered.unwrap() + after(rng, 0.1, 1.5))
+        } else if let (true, Some(delivered)) = (self.met.has(Cause::Damaged), self.delivered) {
+            (&words::DAMAGE, delivered + after(rng, 0.1, 1.5))
         } else if let Some(error) = self.interactions.iter().find(|event| event.kind == "billing_error") {
             (&words::BILLING, error.occurred + after(rng, 0.1, 1.5))
         } else {

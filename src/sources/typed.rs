@@ -184,8 +184,7 @@ async fn raw_table(
         Format::Parquet => {
             engine::register_store(ctx, &raw, &address, table.store.pinned(&table.objects)?).await?;
             let plan = ctx.table(&raw).await.map_err(failed)?;
-            let mut columns: Vec<Expr> =
-                plan.schema().columns().into_iter().map(|column| Expr::Column(column)).collect();
+            let mut columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
             let call = |name: &str| -> Result<Expr> { Ok(function(ctx, name)?.call(vec![])) };
             let folder = lit(format!("{}/", table.store.url()));
             let file = function(ctx, "concat")?.call(vec![folder, call("input_file_name")?]);

@@ -13,6 +13,12 @@
 //! `world` makes exports for tests that ask whether two runs agree.
 //! Only `program` touches the program, only `table` reads what it publishes.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "tests look at the clock and the environment"
+)]
+
 mod cases;
 mod checks;
 mod cli;

@@ -1,0 +1,184 @@
+//! From kept tables to published Parquet: declared columns, sorted rows, and the dictionary of them all.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, StringArray};
+use arrow::datatypes::{Field, SchemaRef};
+use datafusion::common::Column as ColumnRef;
+use datafusion::logical_expr::{Expr, cast};
+use datafusion::prelude::DataFrame;
+
+use super::{Job, SCHEMA_VERSION};
+use crate::engine::{self, write};
+use crate::error::{Context, Result};
+use crate::exposures::batch;
+use crate::queries::{self, Column, ColumnKind, Query};
+use crate::store::publish::Run;
+use crate::store::{ObjectWriter, Store};
+
+impl Job<'_> {
+    pub(super) async fn write_tables(&self, run: &mut Run) -> Result<u64> {
+        let mut total = 0;
+        let published: Vec<Query> = queries::stages()?.into_iter().filter(Query::is_published).collect();
+        let mut dictionary = Vec::new();
+        for query in &published {
+            let mut parts = RunParts { run, table: query.name.clone() };
+            total += self.write_table(query, &mut parts).await.with("table", &query.name)?;
+            dictionary.extend(self.columns(query).into_iter().map(|column| (query.clone(), column)));
+        }
+        total += self.write_dictionary(run, &dictionary).await?;
+        Ok(total)
+    }
+
+    /// A kept table under its declared columns, sorted as its header says.
+    pub(super) async fn write_table<P: write::Parts>(&self, query: &Query, parts: &mut P) -> Result<u64> {
+        let (plan, schema) = self.published(query).await?;
+        let stream = plan.execute_stream().await.map_err(|e| engine::error(e, &query.name))?;
+        write::write_parts(stream, schema, &self.metadata(&query.name, &query.sentence, &query.grain), parts)
+            .await
+    }
+
+    pub(super) async fn published(&self, query: &Query) -> Result<(DataFrame, SchemaRef)> {
+        let columns = self.columns(query);
+        let fields: Vec<Field> = columns.iter().map(|c| write::field(&c.name, c.kind, &c.meaning)).collect();
+        let named = |name: &str| Expr::Column(ColumnRef::new_unqualified(name));
+        let outputs: Vec<Expr> = columns
+            .iter()
+            .map(|column| cast(named(&column.name), write::data_type(column.kind)).alias(&column.name))
+            .collect();
+        let order = query.order.iter().map(|name| named(name).sort(true, true)).collect();
+        let plan = self
+            .engine
+            .table(&query.name)
+            .await?
+            .select(outputs)
+            .and_then(|rows| rows.sort(order))
+            .map_err(|e| engine::error(e, &query.name))?;
+        Ok((plan, write::schema(fields)))
+    }
+
+    /// A query's declared columns, those that stand for several spelled out.
+    pub(super) fn columns(&self, query: &Query) -> Vec<Column> {
+        let mut columns = Vec::new();
+        for column in &query.columns {
+            let of = |name: String, meaning: String| Column { name, kind: column.kind, meaning };
+            match column.name.as_str() {
+                "seg_<dimension>" => columns.extend(
+                    self.config
+                        .segments
+                        .iter()
+                        .map(|name| of(format!("seg_{name}"), format!("{}: {name}", column.meaning))),
+                ),
+                "tp_<touchpoint>" => columns.extend(self.catalogue.touchpoints.iter().map(|touchpoint| {
+                    of(format!("tp_{}", touchpoint.id), format!("{}: {}", touchpoint.label, column.meaning))
+                })),
+                "tp_<touchpoint>_state" => {
+                    columns.extend(self.catalogue.touchpoints.iter().map(|touchpoint| {
+                        of(
+                            format!("tp_{}_state", touchpoint.id),
+                            format!("{}: {}", touchpoint.label, column.meaning),
+                        )
+                    }))
+                }
+                _ => columns.push(column.clone()),
+            }
+        }
+        columns
+    }
+
+    pub(super) async fn write_dictionary(&self, run: &mut Run, columns: &[(Query, Column)]) -> Result<u64> {
+        let text = |f: &dyn Fn(&Query, &Column) -> String| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(columns.iter().map(|(query, column)| f(query, column))))
+        };
+        let mut position = 0;
+        let mut table = String::new();
+        let positions: Int64Array = columns
+            .iter()
+            .map(|(query, _)| {
+                position = if query.name == table { position + 1 } else { 1 };
+                table.clone_from(&query.name);
+                Some(position)
+            })
+            .collect();
+        let rows = batch(vec![
+            ("table", text(&|query, _| query.name.clone())),
+            ("table_meaning", text(&|query, _| query.sentence.clone())),
+            ("grain", text(&|query, _| query.grain.join(", "))),
+            ("position", Arc::new(positions)),
+            ("column", text(&|_, column| column.name.clone())),
+            ("type", text(&|_, column| column.kind.as_str().into())),
+            ("meaning", text(&|_, column| column.meaning.clone())),
+        ])?;
+        let meanings = [
+            ("table", ColumnKind::Text, "the published table"),
+            ("table_meaning", ColumnKind::Text, "what it holds"),
+            ("grain", ColumnKind::Text, "the columns that name one row"),
+            ("position", ColumnKind::Integer, "the column's place, from 1"),
+            ("column", ColumnKind::Text, "its name"),
+            ("type", ColumnKind::Text, "text, integer, float, boolean or timestamp (UTC, microseconds)"),
+            ("meaning", ColumnKind::Text, "what it means, with its unit"),
+        ];
+        let schema = write::schema(
+            meanings.iter().map(|(name, kind, text)| write::field(name, *kind, text)).collect(),
+        );
+        self.engine.register_rows("data_dictionary", rows)?;
+        let stream = self.engine.table("data_dictionary").await?.execute_stream().await;
+        let stream = stream.map_err(|e| engine::error(e, "data_dictionary"))?;
+        let metadata = self.metadata(
+            "data_dictionary",
+            "every published table and column",
+            &["table".into(), "column".into()],
+        );
+        let mut parts = RunParts { run, table: "data_dictionary".into() };
+        write::write_parts(stream, schema, &metadata, &mut parts).await
+    }
+
+    pub(super) fn metadata(&self, table: &str, sentence: &str, grain: &[String]) -> Vec<(String, String)> {
+        vec![
+            ("aftersale.table".into(), table.into()),
+            ("aftersale.description".into(), sentence.into()),
+            ("aftersale.grain".into(), grain.join(", ")),
+            ("aftersale.schema_version".into(), SCHEMA_VERSION.into()),
+            ("aftersale.fingerprint".into(), self.fingerprint.clone()),
+        ]
+    }
+}
+
+/// A table's parts inside a run.
+struct RunParts<'a> {
+    run: &'a mut Run,
+    table: String,
+}
+
+impl write::Parts for RunParts<'_> {
+    type Part = ObjectWriter;
+
+    async fn open(&mut self, part: usize) -> Result<ObjectWriter> {
+        self.run.table_writer(&self.table, part).await
+    }
+
+    async fn finish(&mut self, part: ObjectWriter, rows: u64) -> Result<()> {
+        let written = part.finish().await?;
+        self.run.record(rows, written);
+        Ok(())
+    }
+}
+
+/// A table's parts in a folder of its own, outside any run.
+pub(super) struct FolderParts {
+    pub store: Store,
+    pub folder: String,
+    pub table: String,
+}
+
+impl write::Parts for FolderParts {
+    type Part = ObjectWriter;
+
+    async fn open(&mut self, part: usize) -> Result<ObjectWriter> {
+        self.store.writer(&format!("{}/{}/part-{part:05}.parquet", self.folder, self.table)).await
+    }
+
+    async fn finish(&mut self, part: ObjectWriter, _rows: u64) -> Result<()> {
+        part.finish().await.map(|_| ())
+    }
+}
