@@ -59,6 +59,14 @@ const MAX_LEVELS: usize = 50;
 const UNKNOWN_SEGMENT: &str = "(unknown)";
 const OTHER_SEGMENT: &str = "(other)";
 
+/// What each kind of ticket event tells of a ticket's columns.
+const TOLD: [(&str, &[&str]); 4] = [
+    ("replied", &["first_replied_at", "replies"]),
+    ("solved", &["solved_at"]),
+    ("reopened", &["reopens"]),
+    ("transferred", &["transfers"]),
+];
+
 /// Which touchpoints the run's exports can measure at all, and from when on.
 struct Coverage {
     /// Feed to the first instant that it covers, UTC microseconds.
@@ -262,15 +270,9 @@ async fn states(engine: &Engine, catalogue: &Catalogue, coverage: &Coverage) -> 
             continue;
         }
         let own = named(&code_of(touchpoint));
-        let earlier = catalogue.touchpoints[..place]
-            .iter()
-            .filter(|other| touchpoint.factor.is_some() && other.factor == touchpoint.factor)
-            .filter(|other| matches!(other.meets, Meets::Events(_)))
-            .map(|other| named(&code_of(other)).eq(State::Yes.code()))
-            .reduce(Expr::or);
-        let code = match earlier {
+        let code = match excluded(catalogue, place) {
             None => own,
-            Some(earlier) => when(own.clone().eq(State::Yes.code()).and(earlier), State::No.code())
+            Some(excluded) => when(own.clone().eq(State::Yes.code()).and(excluded), State::No.code())
                 .otherwise(own)
                 .map_err(failed)?,
         };
@@ -302,6 +304,21 @@ async fn states(engine: &Engine, catalogue: &Catalogue, coverage: &Coverage) -> 
         columns.push(words.end().map_err(failed)?.alias(format!("tp_{}_state", touchpoint.id)));
     }
     counted.select(columns).map_err(failed)
+}
+
+/// When an earlier state of its factor, or of that of a wider touchpoint, holds in place of this one.
+fn excluded(catalogue: &Catalogue, place: usize) -> Option<Expr> {
+    let touchpoint = catalogue.touchpoints.get(place)?;
+    let earlier = catalogue.touchpoints[..place]
+        .iter()
+        .filter(|other| touchpoint.factor.is_some() && other.factor == touchpoint.factor)
+        .filter(|other| matches!(other.meets, Meets::Events(_)))
+        .map(|other| named(&code_of(other)).eq(State::Yes.code()))
+        .reduce(Expr::or);
+    let wider = touchpoint.within.as_deref();
+    let wider = wider.and_then(|id| catalogue.touchpoints.iter().position(|other| other.id == id));
+    let of_wider = wider.and_then(|place| excluded(catalogue, place));
+    earlier.into_iter().chain(of_wider).reduce(Expr::or)
 }
 
 /// One row per answer that met an event of the feed: how its events voted on each touchpoint.
@@ -351,24 +368,30 @@ fn state_code(
         .otherwise(State::No.code())
 }
 
-/// How many of the catalogue's failures an answer had surely met.
+/// Whether the number of the catalogue's failures that an answer had met lies in a band. Failures that are
+/// unknown, or too early to tell, may add to those surely met.
 fn failures_code(catalogue: &Catalogue, least: u32, most: Option<u32>) -> datafusion::error::Result<Expr> {
-    let failures: Vec<Expr> =
-        catalogue.touchpoints.iter().filter(|t| t.is_failure).map(|t| named(&code_of(t))).collect();
+    let one_if = |condition: Expr| when(condition, lit(1i64)).otherwise(lit(0i64));
     let mut met = lit(0i64);
+    let mut perhaps = lit(0i64);
+    let mut later = lit(0i64);
     let mut is_measured = lit(false);
-    for code in &failures {
-        met = met + when(code.clone().eq(State::Yes.code()), lit(1i64)).otherwise(lit(0i64))?;
-        is_measured = is_measured.or(code.clone().not_eq(State::NotMeasured.code()));
+    for failure in catalogue.touchpoints.iter().filter(|t| t.is_failure) {
+        let code = named(&code_of(failure));
+        met = met + one_if(code.clone().eq(State::Yes.code()))?;
+        perhaps = perhaps + one_if(code.clone().eq(State::Unknown.code()))?;
+        later = later + one_if(code.clone().eq(State::TooEarly.code()))?;
+        is_measured = is_measured.or(code.not_eq(State::NotMeasured.code()));
     }
-    let mut inside = met.clone().gt_eq(lit(i64::from(least)));
-    if let Some(most) = most {
-        inside = inside.and(met.lt_eq(lit(i64::from(most))));
-    }
+    let below = |sum: Expr| sum.lt(lit(i64::from(least)));
+    let above = |sum: Expr| most.map_or(lit(false), |most| sum.gt(lit(i64::from(most))));
+    let most_met = met.clone() + perhaps.clone() + later;
     when(named("moment_id").is_null(), State::Unknown.code())
         .when(is_measured.is_not_true(), State::NotMeasured.code())
-        .when(inside, State::Yes.code())
-        .otherwise(State::No.code())
+        .when(above(met.clone()).or(below(most_met.clone())), State::No.code())
+        .when(below(met).or(above(most_met)).is_not_true(), State::Yes.code())
+        .when(perhaps.eq(lit(0i64)), State::TooEarly.code())
+        .otherwise(State::Unknown.code())
 }
 
 // ---- coverage --------------------------------------------------------------------------------------------
@@ -389,7 +412,17 @@ async fn coverage(
             starts.insert(feed.name.to_string(), start);
         }
     }
-    let mapped = typed.iter().map(|(feed, typed)| (feed.to_string(), typed.mapped.clone())).collect();
+    let mut mapped: BTreeMap<String, BTreeSet<String>> =
+        typed.iter().map(|(feed, typed)| (feed.to_string(), typed.mapped.clone())).collect();
+    // A timeline tells what the tickets' own columns may not.
+    let told = distinct_texts(engine, "stg_ticket_events", "event").await?;
+    if let Some(tickets) = mapped.get_mut("tickets") {
+        for (event, columns) in TOLD {
+            if told.iter().any(|known| known == event) {
+                tickets.extend(columns.iter().map(|column| column.to_string()));
+            }
+        }
+    }
     let kinds = distinct_texts(engine, "stg_interactions", "kind").await?.into_iter().collect();
     Ok(Coverage { starts, mapped, kinds })
 }

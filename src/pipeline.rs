@@ -219,7 +219,7 @@ impl<'a> Job<'a> {
             ("pooled_kinds", &self.config.analysis.survey_kinds),
             ("pooled_triggers", &self.config.analysis.survey_triggers),
         ] {
-            let names = StringArray::from_iter_values(list.iter().flatten());
+            let names: StringArray = list.iter().flatten().map(Some).collect();
             self.engine.register_rows(name, batch(vec![("name", Arc::new(names))])?)?;
         }
         typed::value_notes(&self.engine).await
@@ -266,7 +266,7 @@ impl<'a> Job<'a> {
             }
             match folder {
                 "2_staging" => self.hold_inputs().await?,
-                "3_links" => self.hold_links().await?,
+                "3_links" => self.hold_links(progress).await?,
                 _ => {}
             }
             progress.ends(folder, rows);
@@ -295,10 +295,10 @@ impl<'a> Job<'a> {
         mut stop: Stop,
         progress: &dyn Progress,
     ) -> Result<(Outcome, u64)> {
+        let summary = self.summary().await?;
         let mut run = Run::begin(output, &self.run_id)?;
         match stop.or(self.write_tables(&mut run)).await {
             Ok(rows) => {
-                let summary = self.summary().await?;
                 let published = run.commit(self.about(), request.make_latest).await?;
                 let outcome = Outcome {
                     run_id: self.run_id.clone(),
@@ -353,6 +353,7 @@ async fn newest_event(engine: &Engine) -> Result<i64> {
 fn set_parameters(engine: &mut Engine, config: &Config, as_of: i64, typed: &BTreeMap<&'static str, Typed>) {
     let analysis = &config.analysis;
     let score = &config.score;
+    let holds = |feed: &str, column: &str| typed.get(feed).is_some_and(|typed| typed.mapped.contains(column));
     for (name, parameter) in [
         ("as_of", Parameter::Time(as_of)),
         ("zone", Parameter::Text(config.timezone.name().into())),
@@ -366,6 +367,10 @@ fn set_parameters(engine: &mut Engine, config: &Config, as_of: i64, typed: &BTre
         ("promoter_min", Parameter::Integer(Some(score.promoter_min))),
         ("severe_max", Parameter::Integer(score.severe_max)),
         ("has_purchases", Parameter::Boolean(typed.contains_key("purchases"))),
+        ("has_delivered_at", Parameter::Boolean(holds("purchases", "delivered_at"))),
+        ("has_returned_at", Parameter::Boolean(holds("purchases", "returned_at"))),
+        ("has_first_replied_at", Parameter::Boolean(holds("tickets", "first_replied_at"))),
+        ("has_solved_at", Parameter::Boolean(holds("tickets", "solved_at"))),
         ("all_kinds", Parameter::Boolean(analysis.survey_kinds.is_none())),
         ("all_triggers", Parameter::Boolean(analysis.survey_triggers.is_none())),
         (

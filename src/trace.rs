@@ -8,6 +8,7 @@ use std::fmt::Write;
 use arrow::array::{Array, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::Column as ColumnRef;
+use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{Expr, lit};
 
 use crate::catalogue::{Catalogue, Meets};
@@ -28,9 +29,24 @@ pub async fn explain(published: &Published, config: &Config, id: &str) -> Result
     let answers = find(published, "fct_exposures", "response_id", id).await?;
     if let Some(answer) = Row::first(&answers) {
         explain_answer(published, config, &answer, &mut text).await?;
-        match answer.get("journey_id") {
-            Some(journey) => explain_events(published, &journey, &mut text).await?,
-            None => text.push_str("\nevents\n  none: the answer belongs to no journey\n"),
+        let journeys =
+            match (answer.get("scope").as_deref(), answer.get("journey_id"), answer.get("customer_id")) {
+                (Some("order"), Some(journey), _) => vec![journey],
+                (Some(_), _, Some(customer)) => {
+                    let journeys = find(published, "fct_journeys", "customer_id", &customer).await?;
+                    Row::all(&journeys).filter_map(|row| row.get("journey_id")).collect()
+                }
+                _ => Vec::new(),
+            };
+        if journeys.is_empty() {
+            text.push_str("\nevents\n  none: the answer belongs to no journey\n");
+        }
+        for journey in &journeys {
+            let window = Window { from: answer.get("window_starts_at"), until: answer.get("responded_at") };
+            explain_events(published, journey, &window, &mut text).await?;
+        }
+        if answer.get("scope").as_deref() == Some("customer") {
+            text.push_str("  (tickets and contacts of the customer that belong to no journey count too; they are not listed)\n");
         }
         explain_touchpoints(config, &answer, &mut text)?;
         return Ok(text);
@@ -38,7 +54,8 @@ pub async fn explain(published: &Published, config: &Config, id: &str) -> Result
     let journeys = find(published, "fct_journeys", "journey_id", id).await?;
     if let Some(journey) = Row::first(&journeys) {
         explain_journey(published, config, &journey, &mut text).await?;
-        explain_events(published, id, &mut text).await?;
+        let window = Window { from: None, until: journey.get("t_ref") };
+        explain_events(published, id, &window, &mut text).await?;
         let answers = find(published, "fct_exposures", "journey_id", id).await?;
         for row in Row::all(&answers) {
             let answer = row.get("response_id").unwrap_or_default();
@@ -119,12 +136,38 @@ async fn explain_journey(
     source_row(published, config, journey, "source_file", "source_row", text).await
 }
 
-async fn explain_events(published: &Published, journey: &str, text: &mut String) -> Result<()> {
+/// The time that counts for an answer.
+struct Window {
+    from: Option<String>,
+    until: Option<String>,
+}
+
+impl Window {
+    fn mark(&self, at: &str) -> &'static str {
+        let instant = |text: &str| chrono::DateTime::parse_from_rfc3339(text).ok();
+        let bound = |text: &Option<String>| text.as_deref().and_then(instant);
+        let at = instant(at);
+        if bound(&self.until).is_some_and(|until| at >= Some(until)) {
+            "·"
+        } else if bound(&self.from).is_some_and(|from| at < Some(from)) {
+            "<"
+        } else {
+            " "
+        }
+    }
+}
+
+async fn explain_events(
+    published: &Published,
+    journey: &str,
+    window: &Window,
+    text: &mut String,
+) -> Result<()> {
     let _ = writeln!(text, "\nevents of journey {journey}, in order");
     let events = find(published, "fct_journey_events", "journey_id", journey).await?;
     for row in Row::all(&events) {
         let get = |name: &str| row.get(name).unwrap_or_default();
-        let when = if get("is_before_answer") == "true" { " " } else { "·" };
+        let when = window.mark(&get("occurred_at"));
         let touchpoint = row.get("touchpoint").map(|id| format!("  = {id}")).unwrap_or_default();
         let place = match (row.get("source_file"), row.get("source_row")) {
             (Some(file), Some(number)) => {
@@ -141,7 +184,7 @@ async fn explain_events(published: &Published, journey: &str, text: &mut String)
             get("source_key")
         );
     }
-    let _ = writeln!(text, "  (· at or after the moment of truth: known now, never used)");
+    let _ = writeln!(text, "  (· at or after the moment of truth: known now, not used; < before its window)");
     Ok(())
 }
 
@@ -280,10 +323,19 @@ async fn parquet_row(
     let pinned = store.pinned(std::slice::from_ref(object))?;
     engine::register_store(ctx, "traced_object", "traced://object", pinned).await?;
     let failed = |e| engine::error(e, "the source row");
-    // Rows of one file come in its order where nothing is cut.
-    let plan = published.engine.table("traced_object").await?;
-    let skip = usize::try_from(number - 1).unwrap_or(0);
-    let rows = plan.limit(skip, Some(1)).map_err(failed)?;
+    let index = FunctionRegistry::udf(ctx, "file_row_index").map_err(failed)?.call(vec![]);
+    let mut columns: Vec<Expr> = published
+        .engine
+        .table("traced_object")
+        .await?
+        .schema()
+        .columns()
+        .into_iter()
+        .map(Expr::Column)
+        .collect();
+    columns.push(index.alias("_index"));
+    let rows = published.engine.table("traced_object").await?.select(columns).map_err(failed)?;
+    let rows = rows.filter(named("_index").eq(lit(number - 1))).map_err(failed)?;
     let rows = published.engine.collect(rows, "the source row").await?;
     Ok(rows.iter().find(|batch| batch.num_rows() > 0).map(|batch| cells(batch, 0)).unwrap_or_default())
 }
@@ -331,7 +383,6 @@ impl<'a> Row<'a> {
 
 /// The rows of a published table in which a column has that value, in the table's own order.
 async fn find(published: &Published, table: &str, column: &str, value: &str) -> Result<Vec<RecordBatch>> {
-    let named = |name: &str| Expr::Column(ColumnRef::new_unqualified(name));
     let failed = |e| engine::error(e, table);
     let mut plan =
         published.engine.table(table).await?.filter(named(column).eq(lit(value))).map_err(failed)?;
@@ -339,4 +390,8 @@ async fn find(published: &Published, table: &str, column: &str, value: &str) -> 
         plan = plan.sort(vec![named("position").sort(true, true)]).map_err(failed)?;
     }
     published.engine.collect(plan, table).await
+}
+
+fn named(name: &str) -> Expr {
+    Expr::Column(ColumnRef::new_unqualified(name))
 }

@@ -19,7 +19,10 @@ deadlines as (
 
 select
     valid.*,
-    -- a due day is kept until that local day is over
-    case when deadlines.are_dates then end_of_day(valid.due_at, $zone) else valid.due_at end as due_ends_at
+    -- the last instant that keeps the deadline: a due day lasts until that local day is over
+    case
+        when deadlines.are_dates then end_of_day(valid.due_at, $zone) - interval '1 microsecond'
+        else valid.due_at
+    end as due_ends_at
 from valid
 cross join deadlines

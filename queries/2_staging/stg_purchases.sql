@@ -20,8 +20,10 @@ promises as (
 select
     valid.*,
     promises.are_dates as is_promise_a_date,
-    -- a promised day is kept until that local day is over
-    case when promises.are_dates then end_of_day(valid.promised_at, $zone) else valid.promised_at end
-        as promise_ends_at
+    -- the last instant that keeps the promise: a promised day lasts until that local day is over
+    case
+        when promises.are_dates then end_of_day(valid.promised_at, $zone) - interval '1 microsecond'
+        else valid.promised_at
+    end as promise_ends_at
 from valid
 cross join promises

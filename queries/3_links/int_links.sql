@@ -15,7 +15,8 @@ events as (
     from stg_interactions
 ),
 
--- one row per event that names its order; whether the order is known or not
+-- one row per event that names its order, whether the order is known or not; without purchases there are
+-- no orders to name
 keyed as (
     select
         events.feed,
@@ -31,6 +32,7 @@ keyed as (
     from events
     left join stg_purchases as purchases on purchases.order_id = events.order_id
     where events.order_id is not null
+      and $has_purchases
 ),
 
 -- one row per event without an order and purchase of its customer before it, the latest first
@@ -56,7 +58,7 @@ latest as (
     where recency = 1
 ),
 
--- one row per event without an order
+-- one row per event without an order, or where there are none
 unkeyed as (
     select
         events.feed,
@@ -75,6 +77,7 @@ unkeyed as (
     from events
     left join latest on latest.feed = events.feed and latest.event_id = events.event_id
     where events.order_id is null
+       or not $has_purchases
 )
 
 select * from keyed

@@ -11,7 +11,7 @@ answers as (
         links.journey_id,
         links.customer_id,
         answers.responded_at as t_ref,
-        answers.order_id is not null as is_about_order,
+        answers.order_id is not null and $has_purchases as is_about_order,
         row_number() over (
             partition by links.journey_id order by answers.responded_at, answers.response_id
         ) as nth_of_journey,

@@ -24,6 +24,24 @@ about as (
       and contacts.occurred_at >= moments.window_starts_at
 ),
 
+offered as (
+    select contacts.interaction_id, links.customer_id, links.journey_id
+    from stg_interactions as contacts
+    inner join int_links as links on links.feed = 'interactions' and links.event_id = contacts.interaction_id
+    where contacts.kind = 'offer'
+),
+
+-- one row per offer and ticket of the same customer, or of the same journey
+asked as (
+    select offered.interaction_id, links.event_id as ticket_id
+    from offered
+    inner join int_links as links on links.feed = 'tickets' and links.customer_id = offered.customer_id
+    union
+    select offered.interaction_id, links.event_id
+    from offered
+    inner join int_links as links on links.feed = 'tickets' and links.journey_id = offered.journey_id
+),
+
 -- one row per offer to a customer who had tickets: how many were surely, and how many perhaps, open then
 offers as (
     select
@@ -39,12 +57,9 @@ offers as (
             end
         ) as surely_open
     from stg_interactions as contacts
-    inner join int_links as offered
-        on offered.feed = 'interactions' and offered.event_id = contacts.interaction_id
-    inner join int_links as asked on asked.feed = 'tickets' and asked.customer_id = offered.customer_id
+    inner join asked on asked.interaction_id = contacts.interaction_id
     inner join stg_tickets as tickets
-        on tickets.ticket_id = asked.event_id and tickets.opened_at < contacts.occurred_at
-    where contacts.kind = 'offer'
+        on tickets.ticket_id = asked.ticket_id and tickets.opened_at < contacts.occurred_at
     group by contacts.interaction_id
 )
 
@@ -56,7 +71,7 @@ select
     contacts.due_ends_at is not null
         and contacts.due_ends_at < about.t_ref
         and (contacts.ended_at is null or contacts.ended_at >= about.t_ref
-            or contacts.ended_at >= contacts.due_ends_at) as is_promise_broken,
+            or contacts.ended_at > contacts.due_ends_at) as is_promise_broken,
     case
         when contacts.kind <> 'offer' then null
         when offers.surely_open > 0 then offers.surely_open

@@ -42,7 +42,7 @@ masked as (
         -- damage is seen when the parcel is there
         case when purchases.delivered_at < about.t_ref then purchases.damaged end as damaged,
         case when words.first_word_at < about.t_ref then words.first_word_at end as first_word_at,
-        purchases.promise_ends_at <= about.t_ref as is_promise_passed
+        purchases.promise_ends_at < about.t_ref as is_promise_passed
     from about
     inner join stg_purchases as purchases on purchases.order_id = about.order_id
     left join words on words.order_id = about.order_id
@@ -52,7 +52,7 @@ select
     *,
     -- calendar days where the promise is a day, begun days where it is a moment
     case
-        when delivered_at < promise_ends_at then 0
+        when delivered_at <= promise_ends_at then 0
         when is_promise_a_date
             then cast(local_date(delivered_at, $zone) as integer) - cast(local_date(promised_at, $zone) as integer)
         else cast(ceil(days_between(promise_ends_at, delivered_at)) as bigint)

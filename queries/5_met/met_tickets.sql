@@ -27,6 +27,16 @@ timelines as (
     select distinct ticket_id from stg_ticket_events
 ),
 
+-- one row: which kinds of event the help desk exports at all; the silence of the others tells nothing
+vocabulary as (
+    select
+        coalesce(bool_or(event = 'replied'), false) as tells_replies,
+        coalesce(bool_or(event = 'solved'), false) as tells_solutions,
+        coalesce(bool_or(event = 'reopened'), false) as tells_reopenings,
+        coalesce(bool_or(event = 'transferred'), false) as tells_transfers
+    from stg_ticket_events
+),
+
 -- one row per moment and ticket with a timeline: what it tells of the time before the moment
 told as (
     select
@@ -45,13 +55,15 @@ told as (
     group by about.moment_id, about.ticket_id
 ),
 
--- latest-state columns hold if nothing changed since, if the timeline tells, or if they never left zero
 known as (
     select
         about.moment_id,
         about.t_ref,
         tickets.* exclude (first_replied_at, solved_at, reopens, replies, transfers, updated_at),
-        told.ticket_id is not null as has_timeline,
+        told.ticket_id is not null and vocabulary.tells_replies as has_told_replies,
+        told.ticket_id is not null and vocabulary.tells_solutions as has_told_solutions,
+        told.ticket_id is not null and vocabulary.tells_reopenings as has_told_reopenings,
+        told.ticket_id is not null and vocabulary.tells_transfers as has_told_transfers,
         coalesce(tickets.updated_at < about.t_ref, false) as is_unchanged_since,
         case when tickets.first_replied_at < about.t_ref then tickets.first_replied_at end
             as exported_first_replied_at,
@@ -67,9 +79,12 @@ known as (
         tickets.transfers as latest_transfers
     from about
     inner join stg_tickets as tickets on tickets.ticket_id = about.ticket_id
+    cross join vocabulary
     left join told on told.moment_id = about.moment_id and told.ticket_id = about.ticket_id
 ),
 
+-- a latest state holds if nothing changed since the moment, or if a counter never left zero; else the
+-- timeline tells; else it is unknown
 states as (
     select
         * exclude (
@@ -78,27 +93,36 @@ states as (
             latest_reopens, latest_replies, latest_transfers
         ),
 
-        coalesce(exported_first_replied_at, told_first_replied_at) as first_replied_at,
+        coalesce(told_first_replied_at, exported_first_replied_at) as first_replied_at,
+        $has_first_replied_at or has_told_replies as is_reply_known,
 
         case
-            when has_timeline and (told_solved_at is null or told_reopened_at >= told_solved_at) then
-                -- the timeline may leave out the solution of a ticket that was never reopened
-                case when told_reopened_at is null and latest_solved_at < t_ref then latest_solved_at end
-            when has_timeline then told_solved_at
-            when latest_solved_at < t_ref then latest_solved_at
+            when told_solved_at is not null then
+                case when told_reopened_at >= told_solved_at then null else told_solved_at end
+            when latest_solved_at < t_ref and not coalesce(told_reopened_at > latest_solved_at, false)
+                then latest_solved_at
         end as solved_at,
         -- a reopening after the moment may have moved the solution that it knew
-        has_timeline
-            or is_unchanged_since
-            or coalesce(latest_reopens, 0) = 0
-            or coalesce(latest_solved_at < t_ref, false) as is_solution_known,
+        has_told_solutions
+            or ($has_solved_at and (
+                is_unchanged_since
+                or coalesce(latest_reopens, 0) = 0
+                or coalesce(latest_solved_at < t_ref, false)
+            )) as is_solution_known,
 
-        case when has_timeline then told_reopens when is_unchanged_since or latest_reopens = 0
-            then latest_reopens end as reopens,
-        case when has_timeline then told_replies when is_unchanged_since or latest_replies = 0
-            then latest_replies end as replies,
-        case when has_timeline then told_transfers when is_unchanged_since or latest_transfers = 0
-            then latest_transfers end as transfers
+        case
+            when (is_unchanged_since and latest_reopens is not null) or latest_reopens = 0 then latest_reopens
+            when has_told_reopenings then told_reopens
+        end as reopens,
+        case
+            when (is_unchanged_since and latest_replies is not null) or latest_replies = 0 then latest_replies
+            when has_told_replies then told_replies
+        end as replies,
+        case
+            when (is_unchanged_since and latest_transfers is not null) or latest_transfers = 0
+                then latest_transfers
+            when has_told_transfers then told_transfers
+        end as transfers
     from known
 )
 
@@ -107,7 +131,8 @@ select
     case when is_solution_known then solved_at is not null end as is_solved,
     hours_between(opened_at, first_replied_at) as first_reply_hours,
     -- up to the first reply, or to the moment where there was none
-    hours_between(opened_at, coalesce(first_replied_at, t_ref)) as waited_hours,
+    case when is_reply_known then hours_between(opened_at, coalesce(first_replied_at, t_ref)) end
+        as waited_hours,
     -- up to the solution, or to the moment where there was none
     case when is_solution_known then hours_between(opened_at, coalesce(solved_at, t_ref)) end
         as requester_wait_hours,

@@ -9,7 +9,8 @@ parcels as (
     select
         moment_id,
         max(days_late) as days_late,
-        bool_or(delivered_at is null and is_promise_passed) as is_promise_passed,
+        bool_or(case when $has_delivered_at then delivered_at is null and is_promise_passed end)
+            as is_promise_passed,
         max(delivery_days) as delivery_days,
         min(days_since_purchase) as days_since_purchase,
         min(days_since_delivery) as days_since_delivery
@@ -114,7 +115,7 @@ select
     end as x_days_since_purchase_bin,
     parcels.days_since_delivery as x_days_since_delivery,
     case
-        when moments.moment_id is null then null
+        when moments.moment_id is null or not $has_delivered_at then null
         when parcels.days_since_delivery is null then 'not delivered'
         when parcels.days_since_delivery < 3 then 'under 3'
         when parcels.days_since_delivery < 7 then '3-6'

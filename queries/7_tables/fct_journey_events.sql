@@ -17,9 +17,9 @@
 -- column as_of timestamp: the end of the last day that the run looks at
 with
 
--- one row per ticket that has a timeline
-timelines as (
-    select distinct ticket_id from stg_ticket_events
+-- one row per ticket and kind of event that its timeline tells of
+told as (
+    select distinct ticket_id, event from stg_ticket_events
 ),
 
 -- one row per event of any feed; noted_as is the column of the event's row that carries its time
@@ -51,19 +51,24 @@ events as (
         'first_replied_at', tickets._file, tickets._row
     from stg_tickets as tickets
     inner join int_links as links on links.feed = 'tickets' and links.event_id = tickets.ticket_id
-    where not exists (select 1 from timelines where timelines.ticket_id = tickets.ticket_id)
+    where not exists (
+        select 1 from told where told.ticket_id = tickets.ticket_id and told.event = 'replied'
+    )
     union all
     select links.journey_id, 'tickets', tickets.ticket_id, 'ticket_solved', tickets.solved_at, 'solved_at',
         tickets._file, tickets._row
     from stg_tickets as tickets
     inner join int_links as links on links.feed = 'tickets' and links.event_id = tickets.ticket_id
-    where not exists (select 1 from timelines where timelines.ticket_id = tickets.ticket_id)
+    where not exists (
+        select 1 from told where told.ticket_id = tickets.ticket_id and told.event = 'solved'
+    )
     union all
-    select links.journey_id, 'ticket_events', told.ticket_id, concat('ticket_', told.event), told.occurred_at,
-        case told.event when 'replied' then 'first_replied_at' when 'solved' then 'solved_at' end,
-        told._file, told._row
-    from stg_ticket_events as told
-    inner join int_links as links on links.feed = 'tickets' and links.event_id = told.ticket_id
+    select links.journey_id, 'ticket_events', timeline.ticket_id, concat('ticket_', timeline.event),
+        timeline.occurred_at,
+        case timeline.event when 'replied' then 'first_replied_at' when 'solved' then 'solved_at' end,
+        timeline._file, timeline._row
+    from stg_ticket_events as timeline
+    inner join int_links as links on links.feed = 'tickets' and links.event_id = timeline.ticket_id
     union all
     select links.journey_id, 'interactions', contacts.interaction_id, contacts.kind, contacts.occurred_at,
         'occurred_at', contacts._file, contacts._row

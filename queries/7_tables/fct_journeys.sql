@@ -1,6 +1,6 @@
 -- fct_journeys: every purchase, how far its journey had come at its moment of truth, and its answer if it has one
 -- grain: journey_id
--- reads: stg_purchases, stg_surveys, stg_interactions, stg_activities, int_moments, met_purchases, met_tickets, met_interactions
+-- reads: stg_purchases, stg_surveys, stg_activities, int_moments, met_purchases, met_tickets, met_interactions
 -- order: customer_id, ordered_at, journey_id
 -- column journey_id text: the purchase's order_id
 -- column customer_id text: who bought; null for an anonymous purchase
@@ -10,12 +10,12 @@
 -- column responses integer: valid answers linked to this journey
 -- column score integer: the first answer's score
 -- column nps_class text: detractor, passive or promoter; null without an answer
--- column delivery_state text: at t_ref: early, in_time, late, not_delivered; delivered where there is no promise
+-- column delivery_state text: at t_ref: early, in_time, late, not_delivered; delivered where there is no promise; null where the export does not tell
 -- column days_late integer: calendar days after the promise, 0 in time, null undelivered or without promise
 -- column is_promise_passed boolean: the promise had passed at t_ref
 -- column tickets integer: tickets of this journey before t_ref
 -- column interactions integer: other contacts of this journey before t_ref
--- column is_returned boolean: sent back before t_ref
+-- column is_returned boolean: sent back before t_ref; null where the export does not tell
 -- column stages_reached text: the stages entered before t_ref, in the journey's order
 -- column amount float: the order's amount
 -- column currency text: the currency of the amount
@@ -68,9 +68,10 @@ select
     answers.score,
     answers.nps_class,
     case
+        when not $has_delivered_at then null
         when parcels.delivered_at is null then 'not_delivered'
         when parcels.promise_ends_at is null then 'delivered'
-        when parcels.delivered_at >= parcels.promise_ends_at then 'late'
+        when parcels.delivered_at > parcels.promise_ends_at then 'late'
         when parcels.days_early >= 1 then 'early'
         else 'in_time'
     end as delivery_state,
@@ -78,7 +79,7 @@ select
     parcels.is_promise_passed,
     coalesce(tickets.tickets, 0) as tickets,
     coalesce(contacts.interactions, 0) as interactions,
-    parcels.returned_at is not null as is_returned,
+    case when $has_returned_at then parcels.returned_at is not null end as is_returned,
     concat_ws(
         ' > ',
         'purchase',

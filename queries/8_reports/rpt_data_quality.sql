@@ -106,7 +106,7 @@ answers as (
     group by 1
 ),
 
--- events of answered journeys at or after the answer: known now, never used
+-- events of answered journeys at or after the journey's first answer: known now, not used for it
 leaks as (
     select source, count(*) as rows, count(case when not is_before_answer then 1 end) as later
     from fct_journey_events
@@ -171,7 +171,7 @@ lines as (
         rows / cast((select nullif(count(*), 0) from int_answers) as double), null
     from answers
     union all
-    select 'leakage', source, null, 'events at or after the answer', later,
+    select 'leakage', source, null, 'events at or after the first answer', later,
         later / cast(nullif(rows, 0) as double), null
     from leaks
     union all

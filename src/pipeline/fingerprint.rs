@@ -57,6 +57,8 @@ pub(super) fn fingerprint(config: &Config, pinned: &[PinnedSource], as_of: i64) 
                 add(&object.url);
                 add(&object.bytes.to_string());
                 add(&object.etag);
+                // It bounds which times are plausible.
+                add(&object.last_modified_micros.to_string());
             }
         }
     }

@@ -89,27 +89,42 @@ impl Job<'_> {
         )))
     }
 
-    /// Too few answers that can be linked stop the run.
-    pub(super) async fn hold_links(&self) -> Result<()> {
+    /// Too few answers that can be linked stop the run; too few tickets or contacts are a warning, since
+    /// a help desk also serves people who have bought nothing.
+    pub(super) async fn hold_links(&self, progress: &dyn Progress) -> Result<()> {
         let links = self.links().await?;
-        let of_answers = || links.iter().filter(|(feed, ..)| feed == "surveys");
-        let all: i64 = of_answers().map(|(_, _, rows, _)| rows).sum();
-        let linked: i64 = of_answers()
-            .filter(|(_, measure, ..)| {
-                matches!(measure.as_str(), "order_id" | "latest_purchase" | "customer")
-            })
-            .map(|(_, _, rows, _)| rows)
-            .sum();
-        let rate = linked as f64 / all.max(1) as f64;
-        if all > 0 && rate < self.config.analysis.min_link_rate {
+        for feed in ["surveys", "tickets", "interactions"] {
+            let of_feed = || links.iter().filter(|(name, ..)| name == feed);
+            let all: i64 = of_feed().map(|(_, _, rows, _)| rows).sum();
+            let linked: i64 = of_feed()
+                .filter(|(_, measure, ..)| {
+                    matches!(measure.as_str(), "order_id" | "latest_purchase" | "customer")
+                })
+                .map(|(_, _, rows, _)| rows)
+                .sum();
+            let rate = linked as f64 / all.max(1) as f64;
+            if all == 0 || rate >= self.config.analysis.min_link_rate {
+                continue;
+            }
             let funnel: Vec<String> =
-                of_answers().map(|(_, measure, rows, _)| format!("{rows} {measure}")).collect();
-            return Err(Error::data(format!("only {linked} of {all} answers can be linked to a journey: {:.1}%", 100.0 * rate))
-                .with("links", funnel.join("; "))
-                .hint(format!(
-                    "map `order_id` or `customer_id` of the surveys to what the purchases hold, or lower `analysis.min_link_rate` (now {})",
-                    self.config.analysis.min_link_rate
-                )));
+                of_feed().map(|(_, measure, rows, _)| format!("{rows} {measure}")).collect();
+            if feed != "surveys" {
+                progress.warns(
+                    "few rows can be linked to a journey",
+                    &[("source", feed.to_string()), ("links", funnel.join("; "))],
+                );
+                continue;
+            }
+            return Err(Error::data(format!(
+                "only {linked} of {all} answers can be linked to a journey: {:.1}%",
+                100.0 * rate
+            ))
+            .with("links", funnel.join("; "))
+            .hint(format!(
+                "map `order_id` or `customer_id` of the surveys to what the purchases hold, or lower \
+                 `analysis.min_link_rate` (now {})",
+                self.config.analysis.min_link_rate
+            )));
         }
         Ok(())
     }

@@ -56,7 +56,6 @@ pub async fn find(
     let store = Store::open(location, base, env)?;
     let objects = store.list("").await?;
     if objects.is_empty()
-        && !location.ends_with('/')
         && let Some((parent, name)) = parent(&store)?
         && let Some(object) = parent.stat(&name).await?
     {
@@ -158,10 +157,11 @@ mod tests {
             std::fs::create_dir_all(base.join(path).parent().unwrap()).unwrap();
             std::fs::write(base.join(path), "x").unwrap();
         }
-        let cases: [(&str, &str, &[&str]); 9] = [
+        let cases: [(&str, &str, &[&str]); 10] = [
             ("in", "/in", &["2024-12.csv", "2025-01.csv", "2025-02.csv", "old/2025-00.csv"]),
             ("in/old/", "/in/old", &["2025-00.csv"]),
             ("in/2025-*.csv", "/in", &["2025-01.csv", "2025-02.csv"]),
+            ("in/*.csv", "/in", &["2024-12.csv", "2025-01.csv", "2025-02.csv"]),
             ("in/**/2025-0[01].csv", "/in", &["2025-01.csv", "old/2025-00.csv"]),
             ("in*/a.csv", "", &["in-2/a.csv"]),
             ("in/2024-12.csv", "/in", &["2024-12.csv"]),

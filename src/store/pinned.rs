@@ -277,6 +277,26 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn refuses_the_answer_of_a_server_that_ignores_the_condition() {
+        let view = |etag: &str, bytes| {
+            let meta = ObjectMeta {
+                location: Path::from("a.csv"),
+                last_modified: chrono::DateTime::UNIX_EPOCH,
+                size: 3,
+                e_tag: Some(etag.to_owned()),
+                version: None,
+            };
+            let objects = BTreeMap::from([(meta.location.clone(), meta)]);
+            Pinned { objects, bytes, url: "x".to_owned(), traffic: Arc::default() }
+        };
+        // Compiled files never change, so their store does not look at conditions.
+        let compiled = || Source::Compiled(BTreeMap::from([(Path::from("a.csv"), b"new".as_slice())]));
+        let over = |etag| view(etag, Source::Client(Arc::new(view("new", compiled()))));
+        assert!(over("new").get(&Path::from("a.csv"), GetOptions::default()).await.is_ok());
+        assert!(over("old").get(&Path::from("a.csv"), GetOptions::default()).await.is_err());
+    }
+
     #[test]
     fn a_store_without_etags_is_told_apart_by_size_and_second() {
         let meta = |size, millis| ObjectMeta {

@@ -106,6 +106,47 @@ fn inputs_that_cannot_be_read_are_named() {
 }
 
 #[test]
+fn a_mapping_that_does_not_fit_is_refused_at_its_line() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = folder.path().join("out");
+    let config = configured(folder.path(), "");
+    let sources = fs::read_to_string(&config).expect("read");
+    let refused = |columns: &str, words: &[&str]| {
+        fs::write(&config, format!("{sources}columns = {columns}\n")).expect("written");
+        run(&config, &output, &[]).expect(78).says(words);
+    };
+    refused("{ ordered_at = \"bought_at\" }", &["bought_at", "hint:"]);
+    refused("{ amount = \"sum(ordered_at)\" }", &["aggregate", "hint:"]);
+    refused("{ amount = \"random()\" }", &["random", "hint:"]);
+    fs::write(folder.path().join("purchases.csv"), "orderid,ordered_at\nO1,2025-05-01\n").expect("written");
+    refused("{ }", &["order_id", "purchases", "hint:"]);
+}
+
+/// Exports hold names, addresses and what people wrote; an error may be sent to anybody.
+#[test]
+fn no_error_shows_a_customers_data() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = folder.path().join("out");
+    let config = configured(folder.path(), "");
+    let sources = fs::read_to_string(&config).expect("read");
+    let private = "Ann-Example";
+    let says_nothing = |outcome: Outcome, code: i32| {
+        let outcome = outcome.expect(code);
+        assert!(!outcome.stderr.contains(private), "{}", outcome.told());
+    };
+    let purchases = format!("order_id,ordered_at,note\nO1,2025-05-01,{private}\n{private}\nO2,{private},x\n");
+    fs::write(folder.path().join("purchases.csv"), purchases).expect("written");
+    // Rejected rows; a cast of the mapping's own that fails; a file without a header.
+    says_nothing(run(&config, &output, &[]), 65);
+    fs::write(&config, format!("{sources}columns = {{ amount = \"cast(note as double)\" }}\n"))
+        .expect("written");
+    says_nothing(run(&config, &output, &[]), 65);
+    fs::write(&config, &sources).expect("written");
+    fs::write(folder.path().join("purchases.csv"), format!("{private},{private}\n")).expect("written");
+    says_nothing(run(&config, &output, &[]), 65);
+}
+
+#[test]
 fn an_output_that_cannot_be_written_is_an_input_output_error() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = configured(folder.path(), "");
@@ -186,7 +227,9 @@ fn without_a_configuration_the_sample_runs_from_any_folder() {
 
 #[test]
 fn twice_and_on_any_number_of_threads_the_same_bytes() {
-    let (folder, config) = project();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // More rows than one batch of the engine holds, so that threads have something to share.
+    let config = world::write(folder.path(), &world::feeds(20_000), 3);
     let mut first: Option<serde_json::Value> = None;
     for (attempt, threads) in ["1", "2", "8", "2"].iter().enumerate() {
         let output = folder.path().join(format!("out-{attempt}"));
