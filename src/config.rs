@@ -312,6 +312,10 @@ impl Place<'_> {
         Error::config(message).with("file", format!("{}:{}", self.file, self.line(offset)))
     }
 
+    fn error_at_line(&self, line: usize, message: impl Into<String>) -> Error {
+        Error::config(message).with("file", format!("{}:{line}", self.file))
+    }
+
     fn located(&self, value: Spanned<String>) -> Located<String> {
         let line = self.line(value.span().start);
         Located { value: value.into_inner(), line }
@@ -370,6 +374,22 @@ impl Place<'_> {
                 return Err(self
                     .error(0, format!("the segment `{segment}` is named twice"))
                     .hint("name it once"));
+            }
+        }
+        let output = typed.output.clone().unwrap_or_else(|| "data/out".into());
+        for (key, place) in [("output", Some(&output)), ("landing", typed.landing.as_ref())] {
+            let tables = sources.values().flat_map(|source| source.tables.values());
+            for table in tables {
+                if place.is_some_and(|place| lies_in(place, &table.url.value, &base)) {
+                    return Err(self
+                        .error_at_line(
+                            table.url.line,
+                            format!("`{key}` lies inside the exports that are read"),
+                        )
+                        .hint(
+                            "publish to a place that no source lists, or the next night reads its own tables",
+                        ));
+                }
             }
         }
         Ok(Config {
@@ -604,6 +624,24 @@ fn parse_bytes(text: &str) -> Option<u64> {
     number.checked_mul(unit).filter(|bytes| *bytes >= 64_000_000)
 }
 
+/// Whether a place lies in the folder that a source's address lists.
+fn lies_in(place: &str, url: &str, base: &Path) -> bool {
+    let whole = |address: &str| match address.contains("://") {
+        true => address.trim_end_matches('/').to_string(),
+        false => std::path::absolute(base.join(address))
+            .map(|path| path.components().collect::<PathBuf>().to_string_lossy().into_owned())
+            .unwrap_or_default(),
+    };
+    let is_object = |name: &str| name.contains('.');
+    let listed = match url.find(['*', '?', '[']) {
+        Some(glob) => &url[..url[..glob].rfind('/').unwrap_or(0)],
+        None if url.ends_with('/') || !is_object(url.rsplit('/').next().unwrap_or(url)) => url,
+        None => return false,
+    };
+    let (place, listed) = (whole(place), whole(listed));
+    place == listed || place.strip_prefix(&listed).is_some_and(|rest| rest.starts_with('/'))
+}
+
 fn is_plain_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
@@ -686,6 +724,27 @@ mod tests {
 
         let (message, ..) = refusal(&format!("{LEAST}[memory]\npool = \"1MB\"\n"));
         assert_eq!(message, "`1MB` is not a size");
+    }
+
+    #[test]
+    fn the_output_is_no_export() {
+        let text = |output: &str, url: &str| {
+            format!(
+                "output = \"{output}\"\n[sources.surveys]\nurl = \"{url}\"\nformat = \"csv\"\n[sources.tickets]\nurl = \"t.csv\"\n"
+            )
+        };
+        for (output, url) in
+            [("lake/out", "lake/"), ("lake", "lake/*.csv"), ("s3://b/x/out", "s3://b/x/"), ("./in", "in")]
+        {
+            let (message, file, _) = refusal(&text(output, url));
+            assert_eq!(
+                (message.as_str(), file.as_str()),
+                ("`output` lies inside the exports that are read", "aftersale.toml:3")
+            );
+        }
+        for (output, url) in [("lake/out", "lake/in/"), ("lake2", "lake/"), ("lake", "lake/surveys.csv")] {
+            parse(&text(output, url)).unwrap();
+        }
     }
 
     #[test]

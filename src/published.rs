@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 
 use crate::config::{Config, nearest};
 use crate::engine::{self, Engine, Limits, mapped};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::store::publish::{self, Manifest};
 use crate::store::{self, Object, Store};
 
@@ -24,7 +24,12 @@ impl Published {
     pub async fn open(output: &str, config: &Config, run_id: Option<&str>) -> Result<Published> {
         let store = Store::open(output, &config.base, &config.environment.0).with("output", output)?;
         let manifest = match run_id {
-            Some(run_id) => publish::manifest(&store, run_id).await?,
+            Some(run_id) => publish::manifest(&store, run_id).await.map_err(|e| match e.kind() {
+                Kind::Io => Error::usage("there is no such run")
+                    .with("run", run_id)
+                    .hint("the runs are the folders under `runs/` at the output"),
+                _ => e,
+            })?,
             None => match publish::latest(&store).await? {
                 Some(latest) => publish::manifest(&store, &latest.run_id).await?,
                 None => {
@@ -102,8 +107,14 @@ impl Published {
             });
         }
         let mut plan = self.engine.table(table).await?;
+        let as_usage = |e: Error| match e.kind() {
+            Kind::Data | Kind::Config | Kind::Internal => {
+                Error::usage(format!("the request does not fit the table: {}", e.message()))
+                    .hint("--where is one SQL condition over the table's columns; --columns names each once")
+            }
+            _ => e,
+        };
         if let Some(condition) = condition {
-            let as_usage = |e: Error| Error::usage(format!("the condition does not fit: {}", e.message()));
             let condition =
                 mapped::expression(self.engine.context(), condition, plan.schema()).map_err(as_usage)?;
             plan = plan.filter(condition).map_err(|e| as_usage(engine::error(e, table)))?;
@@ -116,10 +127,12 @@ impl Published {
                     .hint(format!("its columns are {}", there.join(", "))));
             }
             let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-            plan = plan.select_columns(&columns).map_err(|e| engine::error(e, table))?;
+            plan = plan.select_columns(&columns).map_err(|e| as_usage(engine::error(e, table)))?;
         }
-        let plan = plan.limit(0, Some(limit)).map_err(|e| engine::error(e, table))?;
-        self.engine.collect(plan, table).await
+        let plan = plan.limit(0, Some(limit)).map_err(|e| as_usage(engine::error(e, table)))?;
+        let empty = RecordBatch::new_empty(engine::plain_schema(&plan));
+        let rows = self.engine.collect(plan, table).await.map_err(as_usage)?;
+        Ok(if rows.is_empty() { vec![empty] } else { rows })
     }
 }
 

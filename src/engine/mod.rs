@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::config::{Dialect, TableParquetOptions};
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::datasource::MemTable;
@@ -30,8 +30,8 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
-use futures::TryStreamExt;
-use object_store::ObjectStore;
+use futures::{StreamExt, TryStreamExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use url::Url;
 
 use crate::error::{Error, Result};
@@ -56,6 +56,9 @@ pub enum Parameter {
     Time(i64),
     Days(u32),
 }
+
+/// Footers that are read side by side.
+const FOOTERS_IN_FLIGHT: usize = 16;
 
 /// The SQL session and its scratch folder.
 pub struct Engine {
@@ -159,7 +162,7 @@ impl Engine {
         options.global.compression = Some("lz4_raw".into());
         plan.write_parquet(&folder, DataFrameWriteOptions::new(), Some(options))
             .await
-            .map_err(|e| error(e, name))?;
+            .map_err(|e| run_error(e, name))?;
         register_parquet(&self.ctx, name, &[parse_url(&folder)?], schema)?;
         self.count(name).await
     }
@@ -178,12 +181,12 @@ impl Engine {
 
     /// The rows of a plan; for small results only.
     pub async fn collect(&self, plan: DataFrame, what: &str) -> Result<Vec<RecordBatch>> {
-        plan.collect().await.map_err(|e| error(e, what))
+        plan.collect().await.map_err(|e| run_error(e, what))
     }
 
     /// How many rows a table has.
     pub async fn count(&self, name: &str) -> Result<u64> {
-        let count = self.table(name).await?.count().await.map_err(|e| error(e, name))?;
+        let count = self.table(name).await?.count().await.map_err(|e| run_error(e, name))?;
         Ok(count as u64)
     }
 
@@ -193,16 +196,30 @@ impl Engine {
 }
 
 /// Names all objects of a store, Parquet files, as a table of a session; columns that a file lacks are
-/// null in its rows. Returns the table's schema.
+/// null in its rows. Returns the columns that some files lack, with the number of those files.
+///
+/// # Errors
+/// `Kind::Data` for a damaged file, for files that disagree about a column's type, and for a file that
+/// shares no column with the others.
 pub async fn register_store(
     ctx: &SessionContext,
     name: &str,
     address: &str,
     store: Arc<dyn ObjectStore>,
-) -> Result<SchemaRef> {
-    let failed = |e| error(e, name);
+) -> Result<Vec<(String, usize)>> {
+    let failed = |e| run_error(e, name);
     let metas: Vec<_> = store.list(None).try_collect().await.map_err(|e| failed(e.into()))?;
-    let schema = ParquetFormat::default().infer_schema(&ctx.state(), &store, &metas).await.map_err(failed)?;
+    let (format, state) = (ParquetFormat::default(), ctx.state());
+    let schemas: Vec<SchemaRef> = futures::stream::iter(&metas)
+        .map(|meta| async {
+            check_footer(&store, meta).await?;
+            let schema = format.infer_schema(&state, &store, std::slice::from_ref(meta)).await;
+            schema.map_err(|e| run_error(e, name).with("file", &meta.location))
+        })
+        .buffered(FOOTERS_IN_FLIGHT)
+        .try_collect()
+        .await?;
+    let (schema, absent) = merge(&metas, &schemas)?;
     ctx.register_object_store(&parse_url(address)?, store);
     // Each object by its own address: a listing would leave out subfolders and say nothing.
     let mut objects = Vec::with_capacity(metas.len());
@@ -214,8 +231,62 @@ pub async fn register_store(
             .extend(meta.location.parts().map(|part| part.as_ref().to_string()));
         objects.push(object);
     }
-    register_parquet(ctx, name, &objects, Arc::clone(&schema))?;
-    Ok(schema)
+    register_parquet(ctx, name, &objects, schema)?;
+    Ok(absent)
+}
+
+/// A Parquet file ends with the length of its footer, which must fit into it.
+async fn check_footer(store: &Arc<dyn ObjectStore>, meta: &ObjectMeta) -> Result<()> {
+    let damaged = || {
+        Error::data("a Parquet file is damaged: its end is not that of a Parquet file")
+            .with("file", &meta.location)
+            .hint("export the file again")
+    };
+    let start = meta.size.checked_sub(8).ok_or_else(damaged)?;
+    let end = store
+        .get_range(&meta.location, start..meta.size)
+        .await
+        .map_err(|e| run_error(e.into(), "reading the footers"))?;
+    let length = end.first_chunk::<4>().map_or(u64::MAX, |bytes| u64::from(u32::from_le_bytes(*bytes)));
+    if end.ends_with(b"PAR1") && length <= start { Ok(()) } else { Err(damaged()) }
+}
+
+/// One schema of several files, by column name.
+fn merge(metas: &[ObjectMeta], schemas: &[SchemaRef]) -> Result<(SchemaRef, Vec<(String, usize)>)> {
+    let mut fields: Vec<(FieldRef, usize, usize)> = Vec::new();
+    for (place, schema) in schemas.iter().enumerate() {
+        let mut shared = 0;
+        for field in schema.fields() {
+            match fields.iter_mut().find(|(known, ..)| known.name() == field.name()) {
+                Some((known, _, files)) if known.data_type() == field.data_type() => {
+                    *files += 1;
+                    // The columns that landing adds say nothing about what the file is.
+                    shared += usize::from(!field.name().starts_with('_'));
+                }
+                Some((known, first, _)) => {
+                    return Err(Error::data("the files of a table disagree about the type of a column")
+                        .with("column", field.name())
+                        .with("file", format!("{}: {}", metas[*first].location, known.data_type()))
+                        .with("other file", format!("{}: {}", metas[place].location, field.data_type()))
+                        .hint("give the two kinds of file tables of their own, and bring them together in `query`"));
+                }
+                None => fields.push((Arc::clone(field), place, 1)),
+            }
+        }
+        if place > 0 && shared == 0 {
+            return Err(Error::data("a file shares no column with the table's other files")
+                .with("file", &metas[place].location)
+                .hint("its header may be missing, or it belongs to another table"));
+        }
+    }
+    let absent = fields
+        .iter()
+        .filter(|(_, _, files)| *files < schemas.len())
+        .map(|(field, _, files)| (field.name().clone(), schemas.len() - files))
+        .collect();
+    let fields: Vec<Field> =
+        fields.into_iter().map(|(field, ..)| field.as_ref().clone().with_nullable(true)).collect();
+    Ok((Arc::new(Schema::new(fields)), absent))
 }
 
 fn register_parquet(ctx: &SessionContext, name: &str, places: &[Url], schema: SchemaRef) -> Result<()> {
@@ -270,8 +341,30 @@ fn parse_literal(sql: &str) -> Result<ast::Expr> {
         .map_err(|e| Error::internal("a literal cannot be parsed").caused_by(e))
 }
 
-/// Turns the engine's error into ours. Its text is passed on only where it speaks of names and plans:
-/// an error about a value would show a customer's data.
+/// Turns an error of running a plan into ours. What the engine says then may hold a value, so its words
+/// are kept only where they are about memory, storage or a file's structure.
+pub fn run_error(e: DataFusionError, what: impl std::fmt::Display) -> Error {
+    let what = what.to_string();
+    match e.find_root() {
+        DataFusionError::ResourcesExhausted(_)
+        | DataFusionError::ObjectStore(_)
+        | DataFusionError::IoError(_)
+        | DataFusionError::ParquetError(_)
+        | DataFusionError::Internal(_) => error(e, what),
+        _ => match storage_error(&e) {
+            Some(storage) => storage.with("while", what),
+            None => bad_value(&what),
+        },
+    }
+}
+
+fn bad_value(what: &str) -> Error {
+    Error::data("a value cannot be converted or computed")
+        .with("while", what)
+        .hint("use `try_cast` in the mapping: what cannot be read becomes null and is counted")
+}
+
+/// Turns an error of planning into ours. Its text is passed on where it speaks of names and plans.
 pub fn error(e: DataFusionError, what: impl std::fmt::Display) -> Error {
     let what = what.to_string();
     if let Some(storage) = storage_error(&e) {
@@ -302,10 +395,8 @@ pub fn error(e: DataFusionError, what: impl std::fmt::Display) -> Error {
             .with("while", what)
             .caused_by(parquet.to_string())
             .hint("export the file again; `aftersale check` names the objects that are read"),
-        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => {
-            Error::data("a value cannot be converted or computed")
-                .with("while", what)
-                .hint("use `try_cast` in the mapping: what cannot be read becomes null and is counted")
+        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) | DataFusionError::External(_) => {
+            bad_value(&what)
         }
         other => {
             // Internal errors name plan nodes and types.

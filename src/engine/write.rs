@@ -106,7 +106,7 @@ pub async fn write_parts<P: Parts>(
     let (mut total, mut in_part, mut number) = (0u64, 0usize, 0usize);
     let mut ended = false;
     while !ended {
-        let ready = match stream.try_next().await.map_err(|e| super::error(e, "writing a table"))? {
+        let ready = match stream.try_next().await.map_err(|e| super::run_error(e, "writing a table"))? {
             Some(batch) => recut.push(as_published(&batch, &schema)?)?,
             None => {
                 ended = true;

@@ -132,7 +132,7 @@ impl Job<'_> {
     /// One check: no row may break its sentence.
     pub(super) async fn hold(&self, check: &Query) -> Result<()> {
         let plan = self.engine.query(check.sql).await.with("check", &check.name)?;
-        let broken = plan.count().await.map_err(|e| engine::error(e, &check.name))?;
+        let broken = plan.count().await.map_err(|e| engine::run_error(e, &check.name))?;
         if broken == 0 {
             return Ok(());
         }

@@ -96,7 +96,12 @@ async fn write(
         }
     }
     writer.finish().await.map_err(cannot_land)?;
-    writer.into_inner().finish().await?;
+    // Another run may have landed the same object meanwhile; it may be reading its copy already.
+    if landing.stat(path).await?.is_some() {
+        writer.into_inner().abort().await?;
+    } else {
+        writer.into_inner().finish().await?;
+    }
     Ok(true)
 }
 

@@ -101,7 +101,7 @@ async fn map(
     let mut unreadable: Option<DataFrame> = None;
     for table in &pinned.tables {
         let raw = raw_table(&ctx, feed, table, landing, progress).await.with("table", &table.name)?;
-        let rows = raw.clone().count().await.map_err(|e| engine::error(e, &table.name))? as u64;
+        let rows = raw.clone().count().await.map_err(|e| engine::run_error(e, &table.name))? as u64;
         newest = table.objects.iter().map(|o| o.last_modified_micros).fold(newest, i64::max);
         typed.tables.push(TableRead {
             name: table.name.clone(),
@@ -178,11 +178,14 @@ async fn raw_table(
                     .with("line", table.line)
                     .hint("an export without rows still needs its header line"));
             }
-            engine::register_store(ctx, &raw, &address, landing.pinned(&copies)?).await?;
+            let absent = engine::register_store(ctx, &raw, &address, landing.pinned(&copies)?).await?;
+            warn_of_absent(&absent, table.objects.len(), progress);
             ctx.table(&raw).await.map_err(failed)
         }
         Format::Parquet => {
-            engine::register_store(ctx, &raw, &address, table.store.pinned(&table.objects)?).await?;
+            let absent =
+                engine::register_store(ctx, &raw, &address, table.store.pinned(&table.objects)?).await?;
+            warn_of_absent(&absent, table.objects.len(), progress);
             let plan = ctx.table(&raw).await.map_err(failed)?;
             let mut columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
             let call = |name: &str| -> Result<Expr> { Ok(function(ctx, name)?.call(vec![])) };
@@ -192,6 +195,13 @@ async fn raw_table(
             columns.push((call("file_row_index")? + lit(1i64)).alias(text::ROW));
             plan.select(columns).map_err(failed)
         }
+    }
+}
+
+fn warn_of_absent(absent: &[(String, usize)], files: usize, progress: &dyn Progress) {
+    for (column, lacking) in absent {
+        let files = format!("{lacking} of {files}");
+        progress.warns("a column is absent from some files", &[("column", column.clone()), ("files", files)]);
     }
 }
 
@@ -254,6 +264,9 @@ fn read_columns(
             return Err(missing_column(feed, column.name, &schema, pinned));
         }
         let raw = source.unwrap_or_else(|| lit(ScalarValue::Null));
+        if matches!(column.kind, Type::Time | Type::Deadline) {
+            refuse_no_time(feed, column.name, &raw, &schema)?;
+        }
         let raw = if column.name == "kind" { mapped_kinds(raw, &pinned.source.kinds)? } else { raw };
         outputs.extend(read_column(ctx, column, raw, pinned.source.timezone.name(), latest)?);
     }
@@ -283,6 +296,21 @@ fn read_columns(
     outputs.push(place(text::ROW, DataType::Int64));
     outputs.push(place(text::PROBLEM, DataType::Utf8));
     raw.select(outputs).map_err(|e| engine::error(e, "the mapping"))
+}
+
+/// A time is text, a date or a timestamp; a bare number could be seconds or milliseconds.
+fn refuse_no_time(feed: &Feed, name: &str, raw: &Expr, schema: &datafusion::common::DFSchema) -> Result<()> {
+    let kind = raw.to_field_type(schema)?;
+    let value = match &kind {
+        DataType::Dictionary(_, value) => value.as_ref(),
+        kind => kind,
+    };
+    match value {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => Ok(()),
+        DataType::Date32 | DataType::Timestamp(..) => Ok(()),
+        _ => Err(Error::config(format!("`{name}` of {} is mapped to a {kind}, which is no time", feed.name))
+            .hint(format!("say its unit in the mapping: `{name} = \"to_timestamp_seconds(column)\"`"))),
+    }
 }
 
 /// A canonical column as its type: the value, and for what is no text a note.
@@ -409,7 +437,18 @@ fn at_line(error: Error, said: &Located<String>, schema: &datafusion::common::DF
         .hint("the right-hand side is an exact column name of the export, else an SQL expression")
 }
 
+/// The raw column names, for a person; none where the first line looks like data rather than a header.
 fn raw_names(schema: &datafusion::common::DFSchema) -> Vec<String> {
+    let looks_like_data =
+        |name: &String| name.parse::<f64>().is_ok() || engine::time::parse(name).is_some() || name.len() > 64;
+    let names: Vec<String> = all_names(schema);
+    if names.iter().any(looks_like_data) {
+        return vec!["(not shown: the first line looks like data, not like a header)".into()];
+    }
+    names
+}
+
+fn all_names(schema: &datafusion::common::DFSchema) -> Vec<String> {
     schema.fields().iter().map(|field| field.name().clone()).filter(|name| !name.starts_with('_')).collect()
 }
 
