@@ -19,7 +19,7 @@ use datafusion::logical_expr::conditional_expressions::CaseBuilder;
 use datafusion::logical_expr::{Expr, ExprSchemable, JoinType, case, cast, lit, when};
 use datafusion::prelude::DataFrame;
 
-use crate::catalogue::{Catalogue, Events, Meets, Touchpoint};
+use crate::catalogue::{Catalogue, Events, Meets, Role, Touchpoint};
 use crate::config::Config;
 use crate::engine::{self, Engine, mapped};
 use crate::error::{Error, Result};
@@ -580,9 +580,10 @@ pub async fn answer_segments(engine: &Engine, config: &Config) -> Result<()> {
 // ---- counts ----------------------------------------------------------------------------------------------
 
 /// What is counted of each touchpoint, period and segment; the names of `touchpoint_counts`.
-const COUNTS: [&str; 9] = [
+const COUNTS: [&str; 10] = [
     "exposed",
     "unexposed",
+    "other_state",
     "unknown",
     "too_early",
     "not_measured",
@@ -596,7 +597,7 @@ const COUNTS: [&str; 9] = [
 pub async fn touchpoint_counts(engine: &Engine, config: &Config, catalogue: &Catalogue) -> Result<()> {
     let failed = |e| engine::error(e, "touchpoint_counts");
     let one_if = |condition: Expr| when(condition, lit(1i64)).end().map(count);
-    // (dimension, segment, period, answers, nine counts a touchpoint), by dimension.
+    // (dimension, segment, period, answers, the counts of each touchpoint), by dimension.
     let mut rows: Vec<(String, String, String, i64, Vec<i64>)> = Vec::new();
     for (dimension, value) in dimensions(config) {
         let mut aggregates = vec![count(lit(1i64)).alias("responses")];
@@ -604,16 +605,20 @@ pub async fn touchpoint_counts(engine: &Engine, config: &Config, catalogue: &Cat
             let code = named(&code_of(touchpoint));
             let is = |state: State| code.clone().eq(state.code());
             let class = |name: &str| named("nps_class").eq(lit(name));
+            // An answer in another state of the same factor is no ground to compare with.
+            let elsewhere = elsewhere(catalogue, touchpoint).unwrap_or(lit(false));
+            let unexposed = is(State::No).and(elsewhere.clone().is_not_true());
             for (name, condition) in COUNTS.into_iter().zip([
                 is(State::Yes),
-                is(State::No),
+                unexposed.clone(),
+                is(State::No).and(elsewhere),
                 is(State::Unknown),
                 is(State::TooEarly),
                 is(State::NotMeasured),
                 is(State::Yes).and(class("promoter")),
                 is(State::Yes).and(class("detractor")),
-                is(State::No).and(class("promoter")),
-                is(State::No).and(class("detractor")),
+                unexposed.clone().and(class("promoter")),
+                unexposed.and(class("detractor")),
             ]) {
                 aggregates
                     .push(one_if(condition).map_err(failed)?.alias(format!("{name}_{}", touchpoint.id)));
@@ -663,6 +668,21 @@ pub async fn touchpoint_counts(engine: &Engine, config: &Config, catalogue: &Cat
         columns.push((name, numbers_of(&|row, t| rows[row].4[t * COUNTS.len() + place])));
     }
     engine.register_rows("touchpoint_counts", batch(columns)?)
+}
+
+/// When another state of the touchpoint's factor holds, or of that of a wider one. States that are mere
+/// context, such as an early parcel, do not count: they are ordinary.
+fn elsewhere(catalogue: &Catalogue, touchpoint: &Touchpoint) -> Option<Expr> {
+    let others = catalogue
+        .touchpoints
+        .iter()
+        .filter(|other| other.id != touchpoint.id && other.role != Role::Context)
+        .filter(|other| touchpoint.factor.is_some() && other.factor == touchpoint.factor)
+        .map(|other| named(&code_of(other)).eq(State::Yes.code()))
+        .reduce(Expr::or);
+    let wider = touchpoint.within.as_deref().and_then(|id| catalogue.get(id));
+    let of_wider = wider.and_then(|wider| elsewhere(catalogue, wider));
+    others.into_iter().chain(of_wider).reduce(Expr::or)
 }
 
 /// The catalogue as a table.

@@ -12,11 +12,12 @@
 -- column role text: lever, symptom or context
 -- column responses integer: linked answers that count
 -- column exposed_responses integer: of them, those that had met it
--- column unexposed_responses integer: of them, those that surely had not
+-- column unexposed_responses integer: of them, those that surely had not, and are compared with
+-- column other_state_responses integer: of them, those in another state of the same factor: a parcel that was not there is not late, and no ground to compare late ones with
 -- column unknown_responses integer: of them, those for which the export does not tell
 -- column too_early_responses integer: of them, those given before its clock could have run
 -- column not_measured_responses integer: of them, those from before the feed begins, or all where there is none
--- column reach float: exposed ÷ (exposed + unexposed)
+-- column reach float: exposed ÷ (exposed + unexposed + in another state)
 -- column detractor_share_exposed float: detractors among the exposed
 -- column detractor_share_unexposed float: detractors among the unexposed
 -- column nps_exposed float: NPS of the exposed, in points
@@ -37,6 +38,7 @@ counts as (
         sum(responses) as responses,
         sum(exposed) as exposed,
         sum(unexposed) as unexposed,
+        sum(other_state) as other_state,
         sum(unknown) as unknown,
         sum(too_early) as too_early,
         sum(not_measured) as not_measured,
@@ -71,10 +73,11 @@ select
     shares.responses,
     shares.exposed as exposed_responses,
     shares.unexposed as unexposed_responses,
+    shares.other_state as other_state_responses,
     shares.unknown as unknown_responses,
     shares.too_early as too_early_responses,
     shares.not_measured as not_measured_responses,
-    shares.exposed / cast(nullif(shares.exposed + shares.unexposed, 0) as double) as reach,
+    shares.exposed / cast(nullif(shares.exposed + shares.unexposed + shares.other_state, 0) as double) as reach,
     shares.detractor_share_exposed,
     shares.detractor_share_unexposed,
     100 * (shares.exposed_promoters - shares.exposed_detractors) / shares.exposed_or_null as nps_exposed,

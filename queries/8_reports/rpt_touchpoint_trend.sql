@@ -9,7 +9,7 @@
 -- column touchpoint_position integer: its place in the catalogue, from 1
 -- column responses integer: linked answers that count
 -- column exposed_responses integer: of them, those that had met it
--- column reach float: exposed ÷ (exposed + unexposed); unknown answers left out
+-- column reach float: exposed ÷ (exposed + unexposed + in another state); unknown answers left out
 -- column detractor_share float: detractors among the exposed
 -- column as_of timestamp: the end of the last day that the run looks at
 select
@@ -20,7 +20,7 @@ select
     touchpoints.position as touchpoint_position,
     counts.responses,
     counts.exposed as exposed_responses,
-    counts.exposed / cast(nullif(counts.exposed + counts.unexposed, 0) as double) as reach,
+    counts.exposed / cast(nullif(counts.exposed + counts.unexposed + counts.other_state, 0) as double) as reach,
     counts.exposed_detractors / cast(nullif(counts.exposed, 0) as double) as detractor_share,
     $as_of as as_of
 from touchpoint_counts as counts

@@ -2,5 +2,5 @@
 -- reads: rpt_touchpoint_impact
 select segment_dimension, segment, touchpoint
 from rpt_touchpoint_impact
-where responses <> exposed_responses + unexposed_responses + unknown_responses
+where responses <> exposed_responses + unexposed_responses + other_state_responses + unknown_responses
     + too_early_responses + not_measured_responses

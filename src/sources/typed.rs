@@ -178,7 +178,9 @@ async fn raw_table(
                     .with("line", table.line)
                     .hint("an export without rows still needs its header line"));
             }
-            let absent = engine::register_store(ctx, &raw, &address, landing.pinned(&copies)?).await?;
+            let absent = engine::register_store(ctx, &raw, &address, landing.pinned(&copies)?)
+                .await
+                .map_err(|e| with_exports(e, &copies, &table.objects))?;
             warn_of_absent(&absent, table.objects.len(), progress);
             ctx.table(&raw).await.map_err(failed)
         }
@@ -196,6 +198,14 @@ async fn raw_table(
             plan.select(columns).map_err(failed)
         }
     }
+}
+
+/// An error about a landed copy names the export that it was made of.
+fn with_exports(error: Error, copies: &[Object], exports: &[Object]) -> Error {
+    let said: Vec<String> = error.context().iter().map(|(_, value)| value.clone()).collect();
+    let meant =
+        copies.iter().zip(exports).filter(|(copy, _)| said.iter().any(|value| value.contains(&copy.path)));
+    meant.map(|(_, export)| export.url.clone()).fold(error, |error, url| error.with("export", url))
 }
 
 fn warn_of_absent(absent: &[(String, usize)], files: usize, progress: &dyn Progress) {
