@@ -52,12 +52,12 @@ judged as (
             'answer ' || answers.response_id
         ) as cluster,
         answers.responded_at > $as_of - $window as is_in_window,
-        ($all_kinds or exists (select 1 from pooled_kinds where pooled_kinds.name = answers.survey_kind))
-            and ($all_triggers
-                or exists (select 1 from pooled_triggers where pooled_triggers.name = answers.trigger))
-            as is_pooled
+        ($all_kinds or pooled_kinds.name is not null)
+            and ($all_triggers or pooled_triggers.name is not null) as is_pooled
     from stg_surveys as answers
     inner join int_links as links on links.feed = 'surveys' and links.event_id = answers.response_id
+    left join pooled_kinds on pooled_kinds.name = answers.survey_kind
+    left join pooled_triggers on pooled_triggers.name = answers.trigger
 ),
 
 -- one row per answer; the latest of a customer's answers of one period comes first

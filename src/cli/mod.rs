@@ -200,7 +200,7 @@ fn obey(verb: Verb, terminal: &Terminal) -> Result<()> {
         Verb::Show(args) => show(args),
         Verb::Trace(args) => {
             let (config, id) = (read_config(args.place.config.as_deref())?, args.id);
-            let place = args.place.output.unwrap_or_else(|| config.output.clone());
+            let place = args.place.of(&config)?;
             let text = block_on(async move {
                 let published = Published::open(&place, &config, args.place.run.as_deref()).await?;
                 trace::explain(&published, &config, &id).await
@@ -214,7 +214,7 @@ fn obey(verb: Verb, terminal: &Terminal) -> Result<()> {
 fn run(args: RunArgs, terminal: &Terminal) -> Result<()> {
     let mut config = read_config(args.inputs.config.as_deref())?;
     if let Some(output) = args.output {
-        config.output = if output.contains("://") { output } else { absolute(Path::new(&output))? };
+        config.output = from_here(&output)?;
     }
     let request = request(config, &args.inputs, args.make_latest)?;
     terminal.opening(&request.config);
@@ -231,7 +231,7 @@ fn check(args: CheckArgs, terminal: &Terminal) -> Result<()> {
 
 fn show(args: ShowArgs) -> Result<()> {
     let config = read_config(args.place.config.as_deref())?;
-    let place = args.place.output.unwrap_or_else(|| config.output.clone());
+    let place = args.place.of(&config)?;
     let text = block_on(async move {
         let published = Published::open(&place, &config, args.place.run.as_deref()).await?;
         match &args.table {
@@ -306,10 +306,21 @@ fn nonce() -> String {
     format!("{:08x}", rand::random::<u32>())
 }
 
-fn absolute(path: &Path) -> Result<String> {
-    std::path::absolute(path)
+/// A place on the command line: a path there starts from the folder that the command runs in, not from the
+/// configuration's.
+fn from_here(place: &str) -> Result<String> {
+    if place.contains("://") {
+        return Ok(place.to_string());
+    }
+    std::path::absolute(place)
         .map(|path| path.to_string_lossy().into_owned())
-        .map_err(|e| Error::usage("the output is no path").with("output", path.display()).caused_by(e))
+        .map_err(|e| Error::usage("the output is no path").with("output", place).caused_by(e))
+}
+
+impl Where {
+    fn of(&self, config: &Config) -> Result<String> {
+        self.output.as_deref().map_or_else(|| Ok(config.output.clone()), from_here)
+    }
 }
 
 fn print(text: &str) -> Result<()> {

@@ -31,7 +31,7 @@ use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
 use futures::{StreamExt, TryStreamExt};
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::ObjectStore;
 use url::Url;
 
 use crate::error::{Error, Result};
@@ -212,14 +212,14 @@ pub async fn register_store(
     let (format, state) = (ParquetFormat::default(), ctx.state());
     let schemas: Vec<SchemaRef> = futures::stream::iter(&metas)
         .map(|meta| async {
-            check_footer(&store, meta).await?;
             let schema = format.infer_schema(&state, &store, std::slice::from_ref(meta)).await;
             schema.map_err(|e| run_error(e, name).with("file", &meta.location))
         })
         .buffered(FOOTERS_IN_FLIGHT)
         .try_collect()
         .await?;
-    let (schema, absent) = merge(&metas, &schemas)?;
+    let files: Vec<String> = metas.iter().map(|meta| meta.location.to_string()).collect();
+    let (schema, absent) = merge(&files, &schemas)?;
     ctx.register_object_store(&parse_url(address)?, store);
     // Each object by its own address: a listing would leave out subfolders and say nothing.
     let mut objects = Vec::with_capacity(metas.len());
@@ -235,24 +235,8 @@ pub async fn register_store(
     Ok(absent)
 }
 
-/// A Parquet file ends with the length of its footer, which must fit into it.
-async fn check_footer(store: &Arc<dyn ObjectStore>, meta: &ObjectMeta) -> Result<()> {
-    let damaged = || {
-        Error::data("a Parquet file is damaged: its end is not that of a Parquet file")
-            .with("file", &meta.location)
-            .hint("export the file again")
-    };
-    let start = meta.size.checked_sub(8).ok_or_else(damaged)?;
-    let end = store
-        .get_range(&meta.location, start..meta.size)
-        .await
-        .map_err(|e| run_error(e.into(), "reading the footers"))?;
-    let length = end.first_chunk::<4>().map_or(u64::MAX, |bytes| u64::from(u32::from_le_bytes(*bytes)));
-    if end.ends_with(b"PAR1") && length <= start { Ok(()) } else { Err(damaged()) }
-}
-
 /// One schema of several files, by column name.
-fn merge(metas: &[ObjectMeta], schemas: &[SchemaRef]) -> Result<(SchemaRef, Vec<(String, usize)>)> {
+fn merge(files: &[String], schemas: &[SchemaRef]) -> Result<(SchemaRef, Vec<(String, usize)>)> {
     let mut fields: Vec<(FieldRef, usize, usize)> = Vec::new();
     for (place, schema) in schemas.iter().enumerate() {
         let mut shared = 0;
@@ -266,8 +250,8 @@ fn merge(metas: &[ObjectMeta], schemas: &[SchemaRef]) -> Result<(SchemaRef, Vec<
                 Some((known, first, _)) => {
                     return Err(Error::data("the files of a table disagree about the type of a column")
                         .with("column", field.name())
-                        .with("file", format!("{}: {}", metas[*first].location, known.data_type()))
-                        .with("other file", format!("{}: {}", metas[place].location, field.data_type()))
+                        .with("file", format!("{}: {}", files[*first], known.data_type()))
+                        .with("other file", format!("{}: {}", files[place], field.data_type()))
                         .hint("give the two kinds of file tables of their own, and bring them together in `query`"));
                 }
                 None => fields.push((Arc::clone(field), place, 1)),
@@ -275,7 +259,7 @@ fn merge(metas: &[ObjectMeta], schemas: &[SchemaRef]) -> Result<(SchemaRef, Vec<
         }
         if place > 0 && shared == 0 {
             return Err(Error::data("a file shares no column with the table's other files")
-                .with("file", &metas[place].location)
+                .with("file", &files[place])
                 .hint("its header may be missing, or it belongs to another table"));
         }
     }

@@ -185,6 +185,9 @@ async fn raw_table(
             ctx.table(&raw).await.map_err(failed)
         }
         Format::Parquet => {
+            for object in &table.objects {
+                check_footer(&table.store, object).await?;
+            }
             let absent =
                 engine::register_store(ctx, &raw, &address, table.store.pinned(&table.objects)?).await?;
             warn_of_absent(&absent, table.objects.len(), progress);
@@ -206,6 +209,18 @@ fn with_exports(error: Error, copies: &[Object], exports: &[Object]) -> Error {
     let meant =
         copies.iter().zip(exports).filter(|(copy, _)| said.iter().any(|value| value.contains(&copy.path)));
     meant.map(|(_, export)| export.url.clone()).fold(error, |error, url| error.with("export", url))
+}
+
+/// A Parquet file ends with the length of its footer, which must fit into it.
+async fn check_footer(store: &Store, object: &Object) -> Result<()> {
+    let end = store.tail(object, 8).await?;
+    let length = end.first_chunk::<4>().map_or(u64::MAX, |bytes| u64::from(u32::from_le_bytes(*bytes)));
+    if end.ends_with(b"PAR1") && length.saturating_add(8) <= object.bytes {
+        return Ok(());
+    }
+    Err(Error::data("a Parquet file is damaged: its end is not that of a Parquet file")
+        .with("file", &object.url)
+        .hint("export the file again"))
 }
 
 fn warn_of_absent(absent: &[(String, usize)], files: usize, progress: &dyn Progress) {

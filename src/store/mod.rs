@@ -315,6 +315,16 @@ impl Store {
         Ok(tokio_util::io::SyncIoBridge::new_with_handle(reader, runtime))
     }
 
+    /// The last bytes of a listed object, fewer where it is shorter.
+    pub async fn tail(&self, object: &Object, bytes: u64) -> Result<Bytes> {
+        let pinned = self.pinned(std::slice::from_ref(object))?;
+        let tail = pinned
+            .get_range(&path_of(&object.path)?, object.bytes.saturating_sub(bytes)..object.bytes)
+            .await
+            .map_err(|raw| storage_error(&raw).unwrap_or_else(|| failure(&raw, &object.url)))?;
+        Ok(tail)
+    }
+
     /// The object of that very name; none where there is none.
     pub async fn stat(&self, path: &str) -> Result<Option<Object>> {
         let key = path_of(path)?;

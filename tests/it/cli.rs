@@ -295,6 +295,25 @@ fn tables_are_shown_in_the_terminal() {
     show(&["rpt_nps", "--where", "npss > 1"]).expect(64).says(&["npss"]);
 }
 
+/// On the command line from where one stands, in a configuration from the configuration's own folder.
+#[test]
+fn a_relative_output_is_found_where_it_was_written() {
+    let (folder, config) = project();
+    let elsewhere = folder.path().join("elsewhere");
+    fs::create_dir(&elsewhere).expect("a folder can be made");
+    let there = |arguments: &[&str]| {
+        let mut command = program::command(&[arguments, &["--config", text(&config)]].concat(), &[]);
+        exit_code(command.current_dir(&elsewhere).output().expect("the program starts").status)
+    };
+    assert_eq!(there(&["run", "--output", "out"]), 0);
+    assert!(elsewhere.join("out/latest.json").exists());
+    assert_eq!(there(&["show", "rpt_nps", "--output", "out"]), 0);
+    assert_eq!(there(&["trace", "R-nobody", "--output", "out"]), 0);
+    assert_eq!(there(&["run"]), 0);
+    assert!(folder.path().join("data/out/latest.json").exists());
+    assert_eq!(there(&["show", "rpt_nps"]), 0);
+}
+
 #[test]
 fn an_answer_is_traced_to_its_row() {
     let (folder, config) = project();
