@@ -36,6 +36,16 @@ masked as (
         about.moment_id,
         about.t_ref,
         purchases.* exclude (delivered_at, returned_at, refunded_at, damaged),
+        -- a time that is there and cannot be read says neither yes nor no
+        case
+            when coalesce(purchases.delivered_at_note, '') not in ('unreadable', 'implausible')
+                then coalesce(purchases.delivered_at < about.t_ref, false)
+        end as is_delivered,
+        case
+            when coalesce(purchases.returned_at_note, '') not in ('unreadable', 'implausible')
+                then coalesce(purchases.returned_at < about.t_ref, false)
+        end as is_returned,
+        coalesce(purchases.refunded_at_note in ('unreadable', 'implausible'), false) as is_refund_unknown,
         case when purchases.delivered_at < about.t_ref then purchases.delivered_at end as delivered_at,
         case when purchases.returned_at < about.t_ref then purchases.returned_at end as returned_at,
         case when purchases.refunded_at < about.t_ref then purchases.refunded_at end as refunded_at,
@@ -62,5 +72,7 @@ select
     days_between(ordered_at, t_ref) as days_since_purchase,
     days_between(delivered_at, t_ref) as days_since_delivery,
     days_between(delivered_at, first_word_at) as days_to_first_word,
-    days_between(returned_at, coalesce(refunded_at, t_ref)) as refund_days
+    -- up to the refund, or to the moment where there was none
+    case when not is_refund_unknown then days_between(returned_at, coalesce(refunded_at, t_ref)) end
+        as refund_days
 from masked

@@ -9,9 +9,10 @@ parcels as (
     select
         moment_id,
         max(days_late) as days_late,
-        bool_or(case when $has_delivered_at then delivered_at is null and is_promise_passed end)
+        bool_or(case when $has_delivered_at then not is_delivered and is_promise_passed end)
             as is_promise_passed,
         max(delivery_days) as delivery_days,
+        bool_or(is_delivered) as is_delivered,
         min(days_since_purchase) as days_since_purchase,
         min(days_since_delivery) as days_since_delivery
     from met_purchases
@@ -116,12 +117,12 @@ select
     parcels.days_since_delivery as x_days_since_delivery,
     case
         when moments.moment_id is null or not $has_delivered_at then null
-        when parcels.days_since_delivery is null then 'not delivered'
+        when not parcels.is_delivered then 'not delivered'
         when parcels.days_since_delivery < 3 then 'under 3'
         when parcels.days_since_delivery < 7 then '3-6'
         when parcels.days_since_delivery < 14 then '7-13'
         when parcels.days_since_delivery < 30 then '14-29'
-        else '30 or more'
+        when parcels.days_since_delivery >= 30 then '30 or more'
     end as x_days_since_delivery_bin,
     tickets.first_reply_hours as x_first_reply_hours,
     case

@@ -68,8 +68,8 @@ select
     answers.score,
     answers.nps_class,
     case
-        when not $has_delivered_at then null
-        when parcels.delivered_at is null then 'not_delivered'
+        when not $has_delivered_at or parcels.is_delivered is null then null
+        when not parcels.is_delivered then 'not_delivered'
         when parcels.promise_ends_at is null then 'delivered'
         when parcels.delivered_at > parcels.promise_ends_at then 'late'
         when parcels.days_early >= 1 then 'early'
@@ -79,7 +79,7 @@ select
     parcels.is_promise_passed,
     coalesce(tickets.tickets, 0) as tickets,
     coalesce(contacts.interactions, 0) as interactions,
-    case when $has_returned_at then parcels.returned_at is not null end as is_returned,
+    case when $has_returned_at then parcels.is_returned end as is_returned,
     concat_ws(
         ' > ',
         'purchase',

@@ -1,6 +1,6 @@
 -- rpt_data_quality: the accounting: what came in, what became of it, and what is not known
 -- grain: section, source, table, measure
--- reads: source_tables, value_notes, typed_surveys, typed_purchases, typed_tickets, typed_ticket_events, typed_interactions, judged_surveys, judged_purchases, judged_tickets, judged_ticket_events, judged_interactions, stg_surveys, stg_purchases, stg_tickets, stg_ticket_events, stg_interactions, rejected_rows, int_links, int_answers, fct_journey_events, touchpoint_counts
+-- reads: source_tables, value_notes, typed_surveys, typed_purchases, typed_tickets, typed_ticket_events, typed_interactions, judged_surveys, judged_purchases, judged_tickets, judged_ticket_events, judged_interactions, stg_surveys, stg_purchases, stg_tickets, stg_ticket_events, stg_interactions, rejected_rows, int_links, int_answers, fct_journeys, fct_journey_events, touchpoint_counts
 -- order: section, source, table, measure
 -- column section text: objects, rows, rejected, values, links, answers, leakage, touchpoints, coverage
 -- column source text: the feed; for touchpoints the touchpoint's id
@@ -106,12 +106,26 @@ answers as (
     group by 1
 ),
 
--- events of answered journeys at or after the journey's first answer: known now, not used for it
+-- one row per answer and event of what it is about; those at or after the answer are known now, not used
+about as (
+    select events.source, events.occurred_at, answers.responded_at
+    from int_answers as answers
+    inner join fct_journey_events as events on events.journey_id = answers.journey_id
+    where answers.scope = 'order'
+      and events.source <> 'surveys'
+    union all
+    select events.source, events.occurred_at, answers.responded_at
+    from int_answers as answers
+    inner join fct_journeys as journeys on journeys.customer_id = answers.customer_id
+    inner join fct_journey_events as events on events.journey_id = journeys.journey_id
+    where answers.scope = 'customer'
+      and events.source <> 'surveys'
+      and events.occurred_at >= answers.window_starts_at
+),
+
 leaks as (
-    select source, count(*) as rows, count(case when not is_before_answer then 1 end) as later
-    from fct_journey_events
-    where source <> 'surveys'
-      and journey_id in (select journey_id from int_answers where journey_id is not null)
+    select source, count(*) as rows, count(case when occurred_at >= responded_at then 1 end) as later
+    from about
     group by source
 ),
 
@@ -171,7 +185,7 @@ lines as (
         rows / cast((select nullif(count(*), 0) from int_answers) as double), null
     from answers
     union all
-    select 'leakage', source, null, 'events at or after the first answer', later,
+    select 'leakage', source, null, 'events at or after the answer', later,
         later / cast(nullif(rows, 0) as double), null
     from leaks
     union all

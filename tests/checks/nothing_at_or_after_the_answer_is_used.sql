@@ -19,6 +19,16 @@ select
     column1 as moment_id, column2 as interaction_id, cast(column3 as timestamp) as t_ref,
     cast(column4 as timestamp) as occurred_at, cast(column5 as timestamp) as ended_at
 from (values ('answer R1', 'I1', '2025-05-10 10:00:00', '2025-05-09 10:00:00', null));
+create table int_moments as
+select column1 as moment_id, column2 as response_id, cast(column3 as timestamp) as t_ref
+from (values ('answer R1', 'R1', '2025-05-10 10:00:00'), ('order O2', null, '2025-05-10 10:00:00'));
+create table stg_surveys as
+select column1 as response_id, cast(column2 as timestamp) as responded_at
+from (values ('R1', '2025-05-10 10:00:00'), ('R2', '2025-05-10 10:00:00'));
+-- broken: a moment that is not the answer's
+insert into int_moments values ('answer R2', 'R2', '2025-05-10 10:00:01');
+-- broken: a moment of an answer that is not there
+insert into int_moments values ('answer R9', 'R9', '2025-05-10 10:00:00');
 -- broken: a delivery at the very instant of the answer
 insert into met_purchases
 values ('answer R2', 'O2', '2025-05-10 10:00:00', '2025-05-10 10:00:00', null, null, null);
