@@ -1,7 +1,7 @@
 //! Stage 3: which touchpoints each answer had met, one column a touchpoint.
 //!
 //! A fixed query cannot have a configured number of columns. What the catalogue and the configuration add
-//! is built here as parsed expressions on top of the fixed views of `queries/5_met` and `queries/6_answers`:
+//! is built here as parsed expressions on top of the fixed views of `queries/5_met` and `queries/7_answers`:
 //!
 //! 1. Each event votes: `when` holds, does not, cannot be told, or is undecided yet.
 //! 2. Votes are counted per answer and touchpoint and make one of five states.

@@ -8,10 +8,11 @@
 //! 3_links      which journey and customer an event belongs to
 //! 4_moments    the moment of truth of every answer and journey
 //! 5_met        what each moment had met, as it stood then
-//! 6_answers    every answer, linked and measured
+//! 6_measures   what is held equal when answers are compared
+//! 7_answers    every answer, linked and measured
 //!              exposures: one column a touchpoint                       exposures
-//! 7_tables     fct_*
-//! 8_reports    rpt_*
+//! 8_tables     fct_*
+//! 9_reports    rpt_*
 //! checks       queries that return the rows that break a rule           queries/checks
 //! publish      Parquet, manifest.json, then latest.json                 engine::write, store::publish
 //! ```
@@ -227,14 +228,14 @@ impl<'a> Job<'a> {
 
     /// Everything up to the reports and the checks on them.
     async fn compute(&mut self, progress: &dyn Progress) -> Result<()> {
-        self.compute_until("6_answers", progress).await?;
+        self.compute_until("7_answers", progress).await?;
         progress.begins("exposures");
         exposures::check(&self.engine, &self.catalogue).await?;
         exposures::build(&self.engine, self.config, &self.catalogue, &self.typed).await?;
         exposures::answer_segments(&self.engine, self.config).await?;
         exposures::touchpoint_counts(&self.engine, self.config, &self.catalogue).await?;
         progress.ends("exposures", self.engine.count("exposures").await?);
-        self.compute_between("7_tables", "8_reports", progress).await?;
+        self.compute_between("8_tables", "9_reports", progress).await?;
         progress.begins("checks");
         let checks = queries::checks()?;
         for check in &checks {
@@ -277,7 +278,7 @@ impl<'a> Job<'a> {
     /// The remaining folders up to the events, as plans only.
     async fn plan_the_rest(&self) -> Result<()> {
         for query in
-            queries::stages()?.iter().filter(|q| ("4_moments".."6_answers").contains(&q.folder.as_str()))
+            queries::stages()?.iter().filter(|q| ("4_moments".."6_measures").contains(&q.folder.as_str()))
         {
             let plan = self.engine.query(query.sql).await.with("query", &query.name)?;
             self.engine.view(&query.name, plan)?;

@@ -209,16 +209,16 @@ fn queries_read_what_they_declare() {
 
 #[test]
 fn an_untidy_query_is_seen() {
-    let made = [("stg_a", "2_staging"), ("int_b", "3_links"), ("fct_c", "7_tables")];
+    let made = [("stg_a", "2_staging"), ("int_b", "3_links"), ("fct_c", "8_tables")];
     let tidy = "-- int_x: a sentence\n-- grain: id\n-- reads: stg_a, int_b\n\
                 with one as (select * from stg_a) select one.id from one join int_b as b on b.id = one.id";
     assert_eq!(untidy("4_moments", "int_x", tidy, &made), Vec::<String>::new());
     let published = "-- fct_x: a sentence\n-- grain: id\n-- reads: int_b\n-- order: id\n\
                      -- column id text: the id\nselect id from int_b";
-    assert_eq!(untidy("7_tables", "fct_x", published, &made), Vec::<String>::new());
+    assert_eq!(untidy("8_tables", "fct_x", published, &made), Vec::<String>::new());
 
     let seen = |name: &str, sql: &str, from: &str, to: &str, word: &str| {
-        let folder = if name.starts_with("fct_") { "7_tables" } else { "4_moments" };
+        let folder = if name.starts_with("fct_") { "8_tables" } else { "4_moments" };
         assert!(sql.contains(from), "{from:?} is not there to be replaced");
         let problems = untidy(folder, name, &sql.replacen(from, to, 1), &made);
         assert!(problems.iter().any(|problem| problem.contains(word)), "{to:?}: {problems:?}");

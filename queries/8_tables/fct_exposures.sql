@@ -42,6 +42,17 @@
 -- column x_full_resolution_hours_bin text: hours to the solution, in bins
 -- column x_tickets integer: tickets opened before the answer
 -- column x_interactions integer: other contacts before the answer
+-- column x_days_to_answer float: days from the delivery to the answer, from the purchase where nothing was delivered
+-- column x_days_to_answer_bin text: days to the answer, in bins
+-- column x_orders integer: the customer's purchases inside the lookback before the answer
+-- column x_orders_bin text: those purchases, in bins
+-- column x_earlier_purchases integer: the customer's purchases before those that the answer is about
+-- column x_earlier_purchases_bin text: earlier purchases, in bins
+-- column x_observable_days float: days that an answer about its customer looks back, at most to the first purchase
+-- column x_observable_days_bin text: observable days, in bins
+-- column x_other_events integer: tickets and contacts of the customer's other orders inside the lookback
+-- column x_other_events_bin text: those events, in bins
+-- column x_month text: the local calendar month of the answer
 -- column seg_<dimension> text: the answer's value of a segment dimension
 -- column tp_<touchpoint> boolean: met before the answer (true), not met (false), neither (null)
 -- column tp_<touchpoint>_state text: yes, no, too_early, unknown or not_measured

@@ -1,0 +1,210 @@
+-- int_measures: what each moment of truth had measurably met, and what has to be held equal when answers are compared
+-- grain: moment_id
+-- reads: int_moments, int_links, stg_purchases, stg_tickets, stg_interactions, met_purchases, met_tickets, met_interactions
+-- kept: yes
+with
+
+-- one row per moment and purchase of its customer before it; without a customer, its own order
+orders as (
+    select
+        moments.moment_id,
+        moments.t_ref,
+        purchases.ordered_at,
+        purchases.ordered_at < moments.window_starts_at as is_earlier
+    from int_moments as moments
+    inner join stg_purchases as purchases on purchases.customer_id = moments.customer_id
+    where purchases.ordered_at < moments.t_ref
+),
+
+-- one row per moment whose customer has bought
+bought as (
+    select
+        moment_id,
+        count(case when ordered_at >= t_ref - $lookback then 1 end) as orders,
+        count(case when is_earlier then 1 end) as earlier_purchases,
+        min(ordered_at) as first_ordered_at
+    from orders
+    group by moment_id
+),
+
+-- one row per ticket or contact of a known customer
+events as (
+    select links.customer_id, links.journey_id, tickets.opened_at as occurred_at
+    from int_links as links
+    inner join stg_tickets as tickets on links.feed = 'tickets' and tickets.ticket_id = links.event_id
+    where links.customer_id is not null
+    union all
+    select links.customer_id, links.journey_id, contacts.occurred_at
+    from int_links as links
+    inner join stg_interactions as contacts
+        on links.feed = 'interactions' and contacts.interaction_id = links.event_id
+    where links.customer_id is not null
+),
+
+-- one row per moment about an order whose customer had met something on other orders
+elsewhere as (
+    select moments.moment_id, count(*) as other_events
+    from int_moments as moments
+    inner join events on events.customer_id = moments.customer_id
+    where moments.scope = 'order'
+      and events.occurred_at < moments.t_ref
+      and events.occurred_at >= moments.t_ref - $lookback
+      and (events.journey_id is distinct from moments.journey_id)
+    group by moments.moment_id
+),
+
+-- one row per moment that is about a purchase
+parcels as (
+    select
+        moment_id,
+        max(days_late) as days_late,
+        bool_or(case when $has_delivered_at then not is_delivered and is_promise_passed end)
+            as is_promise_passed,
+        max(delivery_days) as delivery_days,
+        bool_or(is_delivered) as is_delivered,
+        min(days_since_purchase) as days_since_purchase,
+        min(days_since_delivery) as days_since_delivery
+    from met_purchases
+    group by moment_id
+),
+
+-- one row per moment that had met a ticket
+tickets as (
+    select
+        moment_id,
+        count(*) as tickets,
+        max(first_reply_hours) as first_reply_hours,
+        max(requester_wait_hours) as requester_wait_hours,
+        max(full_resolution_hours) as full_resolution_hours
+    from met_tickets
+    group by moment_id
+),
+
+-- one row per moment that had met an interaction
+contacts as (
+    select moment_id, count(*) as interactions
+    from met_interactions
+    group by moment_id
+),
+
+-- one row per moment
+measured as (
+    select
+        moments.moment_id,
+        cast(parcels.days_late as double) as days_late,
+        parcels.is_promise_passed,
+        parcels.is_delivered,
+        parcels.delivery_days,
+        parcels.days_since_purchase,
+        parcels.days_since_delivery,
+        -- from the delivery, or from the purchase where there was none
+        coalesce(parcels.days_since_delivery, parcels.days_since_purchase) as days_to_answer,
+        tickets.first_reply_hours,
+        tickets.requester_wait_hours,
+        tickets.full_resolution_hours,
+        coalesce(tickets.tickets, 0) as tickets,
+        coalesce(contacts.interactions, 0) as interactions,
+        coalesce(bought.orders, 0) as orders,
+        coalesce(bought.earlier_purchases, 0) as earlier_purchases,
+        -- an answer about the customer looks back at most to the first purchase
+        case
+            when moments.scope = 'customer'
+                then days_between(greatest(moments.window_starts_at, bought.first_ordered_at), moments.t_ref)
+        end as observable_days,
+        coalesce(elsewhere.other_events, 0) as other_events,
+        local_period(moments.t_ref, $zone, 'month') as month
+    from int_moments as moments
+    left join bought on bought.moment_id = moments.moment_id
+    left join elsewhere on elsewhere.moment_id = moments.moment_id
+    left join parcels on parcels.moment_id = moments.moment_id
+    left join tickets on tickets.moment_id = moments.moment_id
+    left join contacts on contacts.moment_id = moments.moment_id
+)
+
+select
+    moment_id,
+    days_late as x_days_late,
+    case
+        when days_late <= 0 then '0'
+        when days_late = 1 then '1'
+        when days_late <= 3 then '2-3'
+        when days_late <= 7 then '4-7'
+        when days_late > 7 then '8 or more'
+    end as x_days_late_bin,
+    is_promise_passed as x_promise_passed,
+    delivery_days as x_delivery_days,
+    days_since_purchase as x_days_since_purchase,
+    case
+        when days_since_purchase < 7 then 'under 7'
+        when days_since_purchase < 14 then '7-13'
+        when days_since_purchase < 30 then '14-29'
+        when days_since_purchase < 60 then '30-59'
+        when days_since_purchase >= 60 then '60 or more'
+    end as x_days_since_purchase_bin,
+    days_since_delivery as x_days_since_delivery,
+    case
+        when not $has_delivered_at then null
+        when not is_delivered then 'not delivered'
+        when days_since_delivery < 3 then 'under 3'
+        when days_since_delivery < 7 then '3-6'
+        when days_since_delivery < 14 then '7-13'
+        when days_since_delivery < 30 then '14-29'
+        when days_since_delivery >= 30 then '30 or more'
+    end as x_days_since_delivery_bin,
+    days_to_answer as x_days_to_answer,
+    case
+        when days_to_answer < 2 then 'under 2'
+        when days_to_answer < 4 then '2-3'
+        when days_to_answer < 7 then '4-6'
+        when days_to_answer < 14 then '7-13'
+        when days_to_answer < 21 then '14-20'
+        when days_to_answer < 30 then '21-29'
+        when days_to_answer < 60 then '30-59'
+        when days_to_answer >= 60 then '60 or more'
+    end as x_days_to_answer_bin,
+    first_reply_hours as x_first_reply_hours,
+    case
+        when first_reply_hours < 4 then 'under 4'
+        when first_reply_hours <= 24 then '4-24'
+        when first_reply_hours <= 48 then '24-48'
+        when first_reply_hours <= 96 then '48-96'
+        when first_reply_hours > 96 then 'over 96'
+    end as x_first_reply_hours_bin,
+    requester_wait_hours as x_requester_wait_hours,
+    full_resolution_hours as x_full_resolution_hours,
+    case
+        when full_resolution_hours <= 24 then 'up to 24'
+        when full_resolution_hours <= 72 then '24-72'
+        when full_resolution_hours <= 168 then '72-168'
+        when full_resolution_hours > 168 then 'over 168'
+    end as x_full_resolution_hours_bin,
+    tickets as x_tickets,
+    interactions as x_interactions,
+    orders as x_orders,
+    case
+        when orders <= 1 then '0 or 1'
+        when orders = 2 then '2'
+        when orders > 2 then '3 or more'
+    end as x_orders_bin,
+    earlier_purchases as x_earlier_purchases,
+    case
+        when earlier_purchases = 0 then '0'
+        when earlier_purchases = 1 then '1'
+        when earlier_purchases <= 3 then '2-3'
+        when earlier_purchases > 3 then '4 or more'
+    end as x_earlier_purchases_bin,
+    observable_days as x_observable_days,
+    case
+        when observable_days < 14 then 'under 14'
+        when observable_days < 30 then '14-29'
+        when observable_days < 60 then '30-59'
+        when observable_days >= 60 then '60 or more'
+    end as x_observable_days_bin,
+    other_events as x_other_events,
+    case
+        when other_events = 0 then '0'
+        when other_events = 1 then '1'
+        when other_events > 1 then '2 or more'
+    end as x_other_events_bin,
+    month as x_month
+from measured
