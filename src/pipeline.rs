@@ -39,6 +39,7 @@ use crate::error::{Context, Error, Result};
 use crate::exposures::{self, batch};
 use crate::progress::Progress;
 use crate::queries;
+use crate::sources::notes;
 use crate::sources::pin::{self, PinnedSource};
 use crate::sources::typed::{self, Typed};
 use crate::store::publish::{About, Run};
@@ -223,7 +224,7 @@ impl<'a> Job<'a> {
             let names: StringArray = list.iter().flatten().map(Some).collect();
             self.engine.register_rows(name, batch(vec![("name", Arc::new(names))])?)?;
         }
-        typed::value_notes(&self.engine).await
+        notes::value_notes(&self.engine).await
     }
 
     /// Everything up to the reports and the checks on them.

@@ -6,8 +6,13 @@
 //! `unique_<feed>` is the same with one row per key, conflicting copies marked. What is then valid is said
 //! in SQL (`queries/1_judged`).
 
+mod columns;
+mod expr;
 pub mod feeds;
 pub mod land;
+pub mod notes;
 pub mod pin;
+mod raw;
 pub mod text;
 pub mod typed;
+mod unique;
