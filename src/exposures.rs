@@ -14,7 +14,7 @@ use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, Str
 use arrow::compute::cast as cast_array;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimestampMicrosecondType};
 use datafusion::common::{Column as ColumnRef, ScalarValue};
-use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::functions_aggregate::expr_fn::{count, min};
 use datafusion::logical_expr::conditional_expressions::CaseBuilder;
 use datafusion::logical_expr::{Expr, ExprSchemable, JoinType, case, cast, lit, when};
 use datafusion::prelude::DataFrame;
@@ -102,7 +102,8 @@ pub async fn check(engine: &Engine, catalogue: &Catalogue) -> Result<()> {
     Ok(())
 }
 
-/// Makes `touchpoints`, `event_touchpoints` and `exposures`.
+/// Makes `touchpoints`, `event_touchpoints`, `votes_<feed>`, `exposures` (one row an answer) and
+/// `journey_exposures` (one row a journey, the same touchpoints at its moment of truth).
 pub async fn build(
     engine: &Engine,
     config: &Config,
@@ -112,9 +113,22 @@ pub async fn build(
     engine.register_rows("touchpoints", catalogue_rows(catalogue)?)?;
     let coverage = coverage(engine, config, typed).await?;
     event_touchpoints(engine, catalogue).await?;
-    let states = states(engine, catalogue, &coverage).await?;
-    let with_segments = segments(engine, config, typed, states).await?;
-    engine.keep("exposures", with_segments).await?;
+    for feed in crate::catalogue::FEEDS {
+        count_votes(engine, catalogue, feed).await?;
+    }
+    for (base, name) in [("int_answers", "exposures"), ("int_journeys", "journey_exposures")] {
+        let states = states(engine, catalogue, &coverage, base).await?;
+        let mut with_segments = segments(engine, config, typed, states).await?;
+        if base == "int_journeys" {
+            // Read once, when every journey gets its prediction; its levels are those of the answers.
+            engine.view(name, with_segments)?;
+            continue;
+        }
+        for dimension in &config.segments {
+            with_segments = shown_levels(engine, with_segments, &format!("seg_{dimension}")).await?;
+        }
+        engine.keep(name, with_segments).await?;
+    }
     Ok(())
 }
 
@@ -239,17 +253,23 @@ async fn event_touchpoints(engine: &Engine, catalogue: &Catalogue) -> Result<()>
 
 // ---- 2. and 3. votes make states -------------------------------------------------------------------------
 
-fn code_of(touchpoint: &Touchpoint) -> String {
+/// The column with the code of a touchpoint's state.
+pub fn code_of(touchpoint: &Touchpoint) -> String {
     format!("code_{}", touchpoint.id)
 }
 
-/// The answers with `code_`, `tp_<id>` and `tp_<id>_state` of every touchpoint.
-async fn states(engine: &Engine, catalogue: &Catalogue, coverage: &Coverage) -> Result<DataFrame> {
+/// The moments of a table with `code_`, `tp_<id>` and `tp_<id>_state` of every touchpoint.
+async fn states(
+    engine: &Engine,
+    catalogue: &Catalogue,
+    coverage: &Coverage,
+    base: &str,
+) -> Result<DataFrame> {
     let failed = |e| engine::error(e, "the touchpoints' states");
-    let mut answers = engine.table("int_answers").await?;
+    let mut answers = engine.table(base).await?;
     let base: Vec<Expr> = columns_of(&answers);
     for feed in crate::catalogue::FEEDS {
-        let counts = votes_per_answer(engine, catalogue, feed).await?;
+        let counts = engine.table(&format!("votes_{feed}")).await?;
         answers = answers
             .join(counts, JoinType::Left, &["moment_id"], &[&format!("moment_of_{feed}")], None)
             .map_err(failed)?;
@@ -321,8 +341,9 @@ fn excluded(catalogue: &Catalogue, place: usize) -> Option<Expr> {
     earlier.into_iter().chain(of_wider).reduce(Expr::or)
 }
 
-/// One row per answer that met an event of the feed: how its events voted on each touchpoint.
-async fn votes_per_answer(engine: &Engine, catalogue: &Catalogue, feed: &str) -> Result<DataFrame> {
+/// `votes_<feed>`: one row per moment that had met an event of the feed: how its events voted on each
+/// touchpoint, and when the first was that met it.
+async fn count_votes(engine: &Engine, catalogue: &Catalogue, feed: &str) -> Result<()> {
     let failed = |e| engine::error(e, feed);
     let mut counts = vec![count(lit(1i64)).alias(format!("events_of_{feed}"))];
     for touchpoint in &catalogue.touchpoints {
@@ -331,17 +352,27 @@ async fn votes_per_answer(engine: &Engine, catalogue: &Catalogue, feed: &str) ->
             continue;
         }
         let votes = Votes::read(engine, touchpoint, events).await?;
+        if let Some(at) = &events.at {
+            let first = when(votes.yes.clone(), named(at)).end().map(min).map_err(failed)?;
+            counts.push(first.alias(first_of(touchpoint)));
+        }
         for (name, vote) in [("yes", votes.yes), ("too_early", votes.too_early), ("unknown", votes.unknown)] {
             let one = when(vote, lit(1i64)).end().map_err(failed)?;
             counts.push(count(one).alias(format!("{name}_{}", touchpoint.id)));
         }
     }
-    engine
+    let counted = engine
         .table(&format!("met_{feed}"))
         .await?
-        .filter(named("moment_id").like(lit("answer %")))
-        .and_then(|rows| rows.aggregate(vec![named("moment_id").alias(format!("moment_of_{feed}"))], counts))
-        .map_err(failed)
+        .aggregate(vec![named("moment_id").alias(format!("moment_of_{feed}"))], counts)
+        .map_err(failed)?;
+    engine.keep(&format!("votes_{feed}"), counted).await?;
+    Ok(())
+}
+
+/// The column with the first time that the touchpoint was met, for those that happen at a time.
+pub fn first_of(touchpoint: &Touchpoint) -> String {
+    format!("first_{}", touchpoint.id)
 }
 
 /// The touchpoint's state by itself, from the votes; see [`State`].
@@ -494,22 +525,19 @@ async fn segments(
         answers.join(purchases, JoinType::Left, &["journey_id"], &["segment_order"], None).map_err(failed)?;
     let mut columns = base;
     for name in &config.segments {
-        let own = is_mapped("surveys", name).then(|| cast(named(name), DataType::Utf8));
+        let is_there = joined.schema().has_column_with_unqualified_name(name);
+        let own = (is_mapped("surveys", name) && is_there).then(|| cast(named(name), DataType::Utf8));
         let purchased = is_mapped("purchases", name).then(|| named(&format!("purchase_{name}")));
         let value = match (own, purchased) {
             (Some(own), Some(purchased)) => {
                 when(own.clone().is_not_null(), own).otherwise(purchased).map_err(failed)?
             }
             (Some(value), None) | (None, Some(value)) => value,
-            (None, None) => continue,
+            (None, None) => lit(ScalarValue::Utf8(None)),
         };
         columns.push(value.alias(format!("seg_{name}")));
     }
-    let mut joined = joined.select(columns).map_err(failed)?;
-    for name in &config.segments {
-        joined = shown_levels(engine, joined, &format!("seg_{name}")).await?;
-    }
-    Ok(joined)
+    joined.select(columns).map_err(failed)
 }
 
 /// Null becomes `(unknown)`; of more than [`MAX_LEVELS`] values those with the fewest answers become one.
