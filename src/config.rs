@@ -32,6 +32,7 @@ pub struct Config {
     /// Days that a link without an order, and an answer about its customer, look back.
     pub lookback_days: u32,
     pub analysis: Analysis,
+    pub identity: Identity,
     /// Bytes that the SQL engine may use; none: half of what the machine or its container allows.
     pub memory_pool: Option<u64>,
     /// Times after this local day are implausible; none: each source's newest object, plus a day.
@@ -61,6 +62,15 @@ pub struct Analysis {
     pub max_rejected_share: f64,
     /// A share of the answers in the window.
     pub min_link_rate: f64,
+}
+
+/// By what the rows of different exports are taken to be of the same customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Columns, the one asked first comes first.
+    pub matched: Vec<String>,
+    /// A value that stands for more customers than this is used for none.
+    pub max_customers_per_value: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -174,6 +184,8 @@ struct Typed {
     #[serde(default)]
     analysis: TypedAnalysis,
     #[serde(default)]
+    identity: TypedIdentity,
+    #[serde(default)]
     memory: TypedMemory,
     plausible_until: Option<Spanned<String>>,
     sources: Spanned<BTreeMap<String, Spanned<TypedSource>>>,
@@ -239,6 +251,14 @@ impl Default for TypedAnalysis {
             min_link_rate: 0.5,
         }
     }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct TypedIdentity {
+    #[serde(rename = "match")]
+    matched: Option<Spanned<Vec<Spanned<String>>>>,
+    max_customers_per_value: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -405,6 +425,7 @@ impl Place<'_> {
             journey_days: typed.journey.journey_days,
             lookback_days: typed.journey.lookback_days,
             analysis,
+            identity: self.identity(typed.identity)?,
             memory_pool: typed.memory.pool.as_ref().map(|pool| self.bytes(pool)).transpose()?,
             plausible_until: typed.plausible_until.as_ref().map(|day| self.day(day)).transpose()?,
             sources,
@@ -446,6 +467,49 @@ impl Place<'_> {
             max_rejected_share: typed.max_rejected_share,
             min_link_rate: typed.min_link_rate,
         })
+    }
+
+    fn identity(&self, typed: TypedIdentity) -> Result<Identity> {
+        let mut matched: Vec<String> = Vec::new();
+        match typed.matched {
+            None => matched.extend(["customer_id".into(), "email".into()]),
+            Some(columns) if columns.get_ref().is_empty() => {
+                return Err(self
+                    .error(columns.span().start, "`identity.match` is an empty list")
+                    .hint("name at least one column, such as \"customer_id\", or leave the key out"));
+            }
+            Some(columns) => {
+                for column in columns.into_inner() {
+                    let (at, column) = (column.span().start, column.into_inner());
+                    let is_key = |feed: &feeds::Feed| feed.key.contains(&column.as_str());
+                    if column != "customer_id" && (!is_plain_name(&column) || feeds::FEEDS.iter().any(is_key))
+                    {
+                        return Err(self
+                            .error(at, format!("`{column}` in `identity.match` names no customer"))
+                            .hint("use customer_id, email, or a further column that the mappings name, such as phone"));
+                    }
+                    if matched.contains(&column) {
+                        return Err(self
+                            .error(at, format!("`identity.match` names `{column}` twice"))
+                            .hint("name it once; the first that fits decides"));
+                    }
+                    matched.push(column);
+                }
+            }
+        }
+        let max_customers_per_value = match typed.max_customers_per_value {
+            None => 5,
+            Some(most) if (1..=1000).contains(most.get_ref()) => most.into_inner(),
+            Some(most) => {
+                return Err(self
+                    .error(
+                        most.span().start,
+                        format!("`identity.max_customers_per_value` is {}", most.get_ref()),
+                    )
+                    .hint("give from 1 to 1000 customers"));
+            }
+        };
+        Ok(Identity { matched, max_customers_per_value })
     }
 
     fn source(&self, feed: &str, typed: TypedSource, at: usize, zone: Tz) -> Result<Source> {
@@ -508,7 +572,7 @@ impl Place<'_> {
         if !typed.kinds.is_empty() && known.column("kind").is_none() {
             return Err(self
                 .error(at, format!("`kinds` stands in [sources.{feed}]"))
-                .hint("only interactions have kinds"));
+                .hint("only interactions and identities have kinds"));
         }
         Ok(Source {
             feed: feed.to_string(),
@@ -697,6 +761,8 @@ mod tests {
             Score { min: 0, max: 10, detractor_max: 6, promoter_min: 9, severe_max: Some(3) }
         );
         assert_eq!(config.sources["tickets"].tables["tickets"].format, Format::Parquet);
+        assert_eq!(config.identity.matched, ["customer_id", "email"]);
+        assert_eq!(config.identity.max_customers_per_value, 5);
     }
 
     #[test]
@@ -721,6 +787,17 @@ mod tests {
         let (message, ..) =
             refusal(&format!("score = {{ min = 1, max = 5, detractor_max = 4, promoter_min = 4 }}\n{LEAST}"));
         assert_eq!(message, "the score's classes are out of order");
+
+        for (wrong, said) in [
+            ("match = []", "`identity.match` is an empty list"),
+            ("match = [\"order_id\"]", "`order_id` in `identity.match` names no customer"),
+            ("match = [\"E-Mail\"]", "`E-Mail` in `identity.match` names no customer"),
+            ("match = [\"email\", \"email\"]", "`identity.match` names `email` twice"),
+            ("max_customers_per_value = 0", "`identity.max_customers_per_value` is 0"),
+        ] {
+            let (message, file, _) = refusal(&format!("{LEAST}[identity]\n{wrong}\n"));
+            assert_eq!((message.as_str(), file.as_str()), (said, "aftersale.toml:6"));
+        }
 
         let (message, ..) = refusal(&format!("{LEAST}[memory]\npool = \"1MB\"\n"));
         assert_eq!(message, "`1MB` is not a size");

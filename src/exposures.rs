@@ -460,7 +460,8 @@ async fn coverage(
 
 async fn first_event(engine: &Engine, feed: &feeds::Feed) -> Result<Option<i64>> {
     let table = format!("stg_{}", feed.name);
-    let first = datafusion::functions_aggregate::expr_fn::min(named(feed.event_time)).alias("first");
+    let Some(event_time) = feed.event_time else { return Ok(None) };
+    let first = datafusion::functions_aggregate::expr_fn::min(named(event_time)).alias("first");
     let plan =
         engine.table(&table).await?.aggregate(vec![], vec![first]).map_err(|e| engine::error(e, &table))?;
     let rows = engine.collect(plan, &table).await?;

@@ -4,7 +4,8 @@
 //! pin          list every source once                                   sources::pin
 //! stage        typed_*, unique_*: exports as canonical columns          sources::typed
 //! 1_judged     what is valid, and why not                               queries/
-//! 2_staging    stg_*, rejected_rows
+//!              match_values: by which rows are matched to customers    sources::keys
+//! 2_staging    stg_*, int_customers, rejected_rows
 //! 3_links      which journey and customer an event belongs to
 //! 4_moments    the moment of truth of every answer and journey
 //! 5_met        what each moment had met, as it stood then
@@ -39,12 +40,13 @@ use crate::error::{Context, Error, Result};
 use crate::exposures::{self, batch};
 use crate::progress::Progress;
 use crate::queries;
+use crate::sources::keys;
 use crate::sources::notes;
 use crate::sources::pin::{self, PinnedSource};
 use crate::sources::typed::{self, Typed};
 use crate::store::publish::{About, Run};
 use crate::store::{self, Store};
-pub use figures::{Account, Summary, TouchpointLine};
+pub use figures::{Account, LinkLine, Summary, TouchpointLine};
 use fingerprint::fingerprint;
 pub use stop::{Stop, Stopper};
 
@@ -267,8 +269,9 @@ impl<'a> Job<'a> {
                 }
             }
             match folder {
+                "1_judged" => keys::match_values(&self.engine, self.config, &self.typed).await?,
                 "2_staging" => self.hold_inputs().await?,
-                "3_links" => self.hold_links(progress).await?,
+                "4_moments" => self.hold_links(progress).await?,
                 _ => {}
             }
             progress.ends(folder, rows);
@@ -279,7 +282,7 @@ impl<'a> Job<'a> {
     /// The remaining folders up to the events, as plans only.
     async fn plan_the_rest(&self) -> Result<()> {
         for query in
-            queries::stages()?.iter().filter(|q| ("4_moments".."6_measures").contains(&q.folder.as_str()))
+            queries::stages()?.iter().filter(|q| ("5_met".."6_measures").contains(&q.folder.as_str()))
         {
             let plan = self.engine.query(query.sql).await.with("query", &query.name)?;
             self.engine.view(&query.name, plan)?;
@@ -363,6 +366,7 @@ fn set_parameters(engine: &mut Engine, config: &Config, as_of: i64, typed: &BTre
         ("lookback", Parameter::Days(config.lookback_days)),
         ("journey", Parameter::Days(config.journey_days)),
         ("window", Parameter::Days(analysis.window_days)),
+        ("max_customers_per_value", Parameter::Integer(Some(config.identity.max_customers_per_value.into()))),
         ("score_min", Parameter::Integer(Some(score.min))),
         ("score_max", Parameter::Integer(Some(score.max))),
         ("detractor_max", Parameter::Integer(Some(score.detractor_max))),

@@ -109,6 +109,17 @@ async fn explain_answer(
             let _ = writeln!(text, "  not linked: {}", get("unlinked_reason"));
         }
     }
+    match (answer.get("matched_by").as_deref(), answer.get("is_ambiguous").as_deref()) {
+        (Some("order_id"), _) => text.push_str("  its customer is its order's\n"),
+        (Some(key), Some("true")) => {
+            let _ =
+                writeln!(text, "  its {key} is shared by several customers: their latest purchase decides");
+        }
+        (Some(key), _) => {
+            let _ = writeln!(text, "  its customer was found by {key}");
+        }
+        (None, _) => {}
+    }
     if let (Some(scope), Some(starts)) = (answer.get("scope"), answer.get("window_starts_at")) {
         let about = if scope == "order" { "about that order" } else { "about all that the customer met" };
         let _ =

@@ -53,7 +53,7 @@ select
     concat('order ', purchases.order_id),
     first_answers.response_id,
     purchases.order_id,
-    purchases.customer_id,
+    buyers.customer_id,
     'order',
     purchases.ordered_at,
     coalesce(
@@ -63,5 +63,6 @@ select
     true,
     coalesce(first_answers.responses, 0)
 from stg_purchases as purchases
+inner join int_links as buyers on buyers.feed = 'purchases' and buyers.event_id = purchases.order_id
 left join first_answers on first_answers.journey_id = purchases.order_id
 where first_answers.journey_id is null or not first_answers.is_about_order

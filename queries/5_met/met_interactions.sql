@@ -4,24 +4,35 @@
 -- kept: yes
 with
 
+-- one row per answer about its customer and stretch of time, one lookback long, that its window touches;
+-- joining by stretch keeps customers with thousands of answers and events affordable
+windows as (
+    select moment_id, customer_id, t_ref, window_starts_at, date_bin($lookback, t_ref) as stretch
+    from int_moments
+    where scope = 'customer'
+    union all
+    select moment_id, customer_id, t_ref, window_starts_at, date_bin($lookback, window_starts_at)
+    from int_moments
+    where scope = 'customer'
+),
+
 -- one row per moment and interaction before it
 about as (
     select moments.moment_id, moments.t_ref, links.event_id as interaction_id, links.journey_id
     from int_moments as moments
     inner join int_links as links
         on links.feed = 'interactions' and links.journey_id = moments.journey_id
-    inner join stg_interactions as contacts on contacts.interaction_id = links.event_id
     where moments.scope = 'order'
-      and contacts.occurred_at < moments.t_ref
+      and links.occurred_at < moments.t_ref
     union all
-    select moments.moment_id, moments.t_ref, links.event_id, links.journey_id
-    from int_moments as moments
+    select windows.moment_id, windows.t_ref, links.event_id, links.journey_id
+    from windows
     inner join int_links as links
-        on links.feed = 'interactions' and links.customer_id = moments.customer_id
-    inner join stg_interactions as contacts on contacts.interaction_id = links.event_id
-    where moments.scope = 'customer'
-      and contacts.occurred_at < moments.t_ref
-      and contacts.occurred_at >= moments.window_starts_at
+        on links.feed = 'interactions'
+        and links.customer_id = windows.customer_id
+        and date_bin($lookback, links.occurred_at) = windows.stretch
+    where links.occurred_at < windows.t_ref
+      and links.occurred_at >= windows.window_starts_at
 ),
 
 offered as (

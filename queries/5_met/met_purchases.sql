@@ -4,18 +4,32 @@
 -- kept: yes
 with
 
+-- one row per answer about its customer and stretch of time, one lookback long, that its window touches;
+-- joining by stretch keeps customers with thousands of answers and events affordable
+windows as (
+    select moment_id, customer_id, t_ref, window_starts_at, date_bin($lookback, t_ref) as stretch
+    from int_moments
+    where scope = 'customer'
+    union all
+    select moment_id, customer_id, t_ref, window_starts_at, date_bin($lookback, window_starts_at)
+    from int_moments
+    where scope = 'customer'
+),
+
 -- one row per moment and purchase that it is about
 about as (
     select moment_id, t_ref, journey_id as order_id
     from int_moments
     where scope = 'order'
     union all
-    select moments.moment_id, moments.t_ref, purchases.order_id
-    from int_moments as moments
-    inner join stg_purchases as purchases on purchases.customer_id = moments.customer_id
-    where moments.scope = 'customer'
-      and purchases.ordered_at < moments.t_ref
-      and purchases.ordered_at >= moments.window_starts_at
+    select windows.moment_id, windows.t_ref, links.event_id
+    from windows
+    inner join int_links as links
+        on links.feed = 'purchases'
+        and links.customer_id = windows.customer_id
+        and date_bin($lookback, links.occurred_at) = windows.stretch
+    where links.occurred_at < windows.t_ref
+      and links.occurred_at >= windows.window_starts_at
 ),
 
 -- one row per delivered order that heard from the company afterwards (bills are no word)

@@ -4,22 +4,34 @@
 -- kept: yes
 with
 
+-- one row per answer about its customer and stretch of time, one lookback long, that its window touches;
+-- joining by stretch keeps customers with thousands of answers and events affordable
+windows as (
+    select moment_id, customer_id, t_ref, window_starts_at, date_bin($lookback, t_ref) as stretch
+    from int_moments
+    where scope = 'customer'
+    union all
+    select moment_id, customer_id, t_ref, window_starts_at, date_bin($lookback, window_starts_at)
+    from int_moments
+    where scope = 'customer'
+),
+
 -- one row per moment and ticket opened before it
 about as (
     select moments.moment_id, moments.t_ref, links.event_id as ticket_id
     from int_moments as moments
     inner join int_links as links on links.feed = 'tickets' and links.journey_id = moments.journey_id
-    inner join stg_tickets as tickets on tickets.ticket_id = links.event_id
     where moments.scope = 'order'
-      and tickets.opened_at < moments.t_ref
+      and links.occurred_at < moments.t_ref
     union all
-    select moments.moment_id, moments.t_ref, tickets.ticket_id
-    from int_moments as moments
-    inner join int_links as links on links.feed = 'tickets' and links.customer_id = moments.customer_id
-    inner join stg_tickets as tickets on tickets.ticket_id = links.event_id
-    where moments.scope = 'customer'
-      and tickets.opened_at < moments.t_ref
-      and tickets.opened_at >= moments.window_starts_at
+    select windows.moment_id, windows.t_ref, links.event_id
+    from windows
+    inner join int_links as links
+        on links.feed = 'tickets'
+        and links.customer_id = windows.customer_id
+        and date_bin($lookback, links.occurred_at) = windows.stretch
+    where links.occurred_at < windows.t_ref
+      and links.occurred_at >= windows.window_starts_at
 ),
 
 -- one row per ticket that has a timeline

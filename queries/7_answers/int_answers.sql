@@ -10,6 +10,8 @@ judged as (
         answers.*,
         links.journey_id,
         links.customer_id as linked_customer_id,
+        links.matched_by,
+        links.is_ambiguous,
         links.link_rule,
         links.unlinked_reason,
         links.is_outside_lookback,

@@ -3,7 +3,7 @@
 -- reads: exposures
 -- order: responded_at, response_id
 -- column response_id text: the answer's id
--- column customer_id text: who answered: the answer's own customer, else its order's
+-- column customer_id text: who answered, as the purchases write it: the answer's own customer, else its order's
 -- column journey_id text: the purchase (order_id) that the answer belongs to; null where it is not linked to one
 -- column responded_at timestamp: when the answer was given; the moment of truth, t_ref
 -- column period text: the local month (2026-10) or ISO week (2026-W43) of the answer
@@ -19,6 +19,8 @@
 -- column scope text: order (about that order) or customer (about all that the customer met inside the lookback)
 -- column link_rule text: order_id, latest_purchase or customer; null where the answer is not linked
 -- column unlinked_reason text: why it is not linked
+-- column matched_by text: the key by which its customer was found: customer_id, email …; order_id where its order's customer was taken
+-- column is_ambiguous boolean: its key is shared by several customers; the latest purchase among theirs decided, if there was one
 -- column is_outside_lookback boolean: linked by its order although that lies further back than the lookback
 -- column window_starts_at timestamp: from when on events count for this answer
 -- column cluster text: whose answers are not independent of each other: the customer, else the order

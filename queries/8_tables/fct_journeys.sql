@@ -1,9 +1,9 @@
 -- fct_journeys: every purchase, how far its journey had come at its moment of truth, and its answer if it has one
 -- grain: journey_id
--- reads: stg_purchases, stg_surveys, stg_activities, int_moments, met_purchases, met_tickets, met_interactions
+-- reads: stg_purchases, stg_surveys, stg_activities, int_links, int_moments, met_purchases, met_tickets, met_interactions
 -- order: customer_id, ordered_at, journey_id
 -- column journey_id text: the purchase's order_id
--- column customer_id text: who bought; null for an anonymous purchase
+-- column customer_id text: who bought, as the purchases write it; null for an anonymous purchase
 -- column ordered_at timestamp: when
 -- column t_ref timestamp: the moment of truth: the first answer, else the end of the journey or the as-of
 -- column response_id text: the first valid answer
@@ -60,7 +60,7 @@ contacts as (
 
 select
     purchases.order_id as journey_id,
-    purchases.customer_id,
+    buyers.customer_id,
     purchases.ordered_at,
     moments.t_ref,
     moments.response_id,
@@ -101,6 +101,7 @@ select
     purchases._row as source_row,
     $as_of as as_of
 from stg_purchases as purchases
+inner join int_links as buyers on buyers.feed = 'purchases' and buyers.event_id = purchases.order_id
 inner join moments on moments.journey_id = purchases.order_id
 inner join met_purchases as parcels
     on parcels.moment_id = moments.moment_id and parcels.order_id = purchases.order_id

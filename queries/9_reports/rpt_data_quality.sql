@@ -1,10 +1,10 @@
 -- rpt_data_quality: the accounting: what came in, what became of it, and what is not known
 -- grain: section, source, table, measure
--- reads: source_tables, value_notes, typed_surveys, typed_purchases, typed_tickets, typed_ticket_events, typed_interactions, judged_surveys, judged_purchases, judged_tickets, judged_ticket_events, judged_interactions, stg_surveys, stg_purchases, stg_tickets, stg_ticket_events, stg_interactions, rejected_rows, int_links, int_answers, fct_journeys, fct_journey_events, touchpoint_counts
+-- reads: source_tables, value_notes, typed_surveys, typed_purchases, typed_tickets, typed_ticket_events, typed_interactions, typed_identities, judged_surveys, judged_purchases, judged_tickets, judged_ticket_events, judged_interactions, judged_identities, stg_surveys, stg_purchases, stg_tickets, stg_ticket_events, stg_interactions, stg_identities, rejected_rows, int_link_funnel, int_answers, fct_journeys, fct_journey_events, touchpoint_counts
 -- order: section, source, table, measure
 -- column section text: objects, rows, rejected, values, links, answers, leakage, touchpoints, coverage
 -- column source text: the feed; for touchpoints the touchpoint's id
--- column table text: the source's table, where it is about one
+-- column table text: the source's table, where it is about one; for links the feed that is linked to
 -- column measure text: what is counted
 -- column rows integer: how many
 -- column share float: of the rows of its source that it is a part of; null where it is no part
@@ -23,6 +23,8 @@ judged as (
     select 'ticket_events', reject_reason, is_after_as_of from judged_ticket_events
     union all
     select 'interactions', reject_reason, is_after_as_of from judged_interactions
+    union all
+    select 'identities', reject_reason, is_after_as_of from judged_identities
 ),
 
 fates as (
@@ -45,6 +47,8 @@ handed as (
     select 'ticket_events', count(*) from typed_ticket_events
     union all
     select 'interactions', count(*) from typed_interactions
+    union all
+    select 'identities', count(*) from typed_identities
 ),
 
 staged as (
@@ -58,6 +62,8 @@ staged as (
     select 'ticket_events', count(*), min(occurred_at), max(occurred_at) from stg_ticket_events
     union all
     select 'interactions', count(*), min(occurred_at), max(occurred_at) from stg_interactions
+    union all
+    select 'identities', count(*), null, null from stg_identities
 ),
 
 -- one row per feed that the run reads
@@ -75,23 +81,6 @@ feeds as (
     inner join staged on staged.source = handed.source
     left join fates on fates.source = handed.source
     where exists (select 1 from source_tables where source_tables.source = handed.source)
-),
-
-links as (
-    select feed as source, coalesce(link_rule, unlinked_reason) as measure, count(*) as rows
-    from int_links
-    group by feed, coalesce(link_rule, unlinked_reason)
-    union all
-    select feed, 'linked by order outside the lookback', count(*)
-    from int_links
-    where is_outside_lookback
-    group by feed
-),
-
-link_totals as (
-    select feed as source, count(*) as rows
-    from int_links
-    group by feed
 ),
 
 answers as (
@@ -176,10 +165,8 @@ lines as (
     from value_notes
     inner join feeds on feeds.source = value_notes.source
     union all
-    select 'links', links.source, null, links.measure, links.rows,
-        links.rows / cast(nullif(link_totals.rows, 0) as double), null
-    from links
-    inner join link_totals on link_totals.source = links.source
+    select 'links', feed, linked_to, measure, rows, rows / cast(nullif(of_rows, 0) as double), null
+    from int_link_funnel
     union all
     select 'answers', 'surveys', null, measure, rows,
         rows / cast((select nullif(count(*), 0) from int_answers) as double), null
@@ -202,12 +189,15 @@ lines as (
     from unknowns
     union all
     select 'coverage', source, null, 'first event', staged, null, first_at from feeds
+    where source <> 'identities'
     union all
     select 'coverage', source, null, 'last event', staged, null, last_at from feeds
+    where source <> 'identities'
     union all
     select 'coverage', source, null, 'hours from the last event to the as-of',
         cast(hours_between(last_at, $as_of) as bigint), null, last_at
     from feeds
+    where source <> 'identities'
 )
 
 select

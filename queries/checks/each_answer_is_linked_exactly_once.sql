@@ -1,9 +1,11 @@
 -- each_answer_is_linked_exactly_once: joins to purchases and customers neither lose nor repeat a row
--- reads: stg_surveys, stg_tickets, stg_interactions, int_links
+-- reads: stg_surveys, stg_purchases, stg_tickets, stg_interactions, int_links
 with
 
 expected as (
     select 'surveys' as feed, response_id as event_id from stg_surveys
+    union all
+    select 'purchases', order_id from stg_purchases
     union all
     select 'tickets', ticket_id from stg_tickets
     union all

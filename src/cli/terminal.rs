@@ -92,7 +92,7 @@ impl Terminal {
             self.line("info", "published", &fields, "");
             return;
         }
-        self.say(&format!("\n{}", drivers(summary)));
+        self.say(&format!("\n{}\n\n{}", link_funnel(summary), drivers(summary)));
         if !outcome.is_latest {
             self.say("an earlier run looked at a later day and stays the latest; --make-latest overrides");
         }
@@ -114,12 +114,7 @@ impl Terminal {
             rows.add_row(cells.collect::<Vec<_>>());
         }
         align_right(&mut rows, 1..6);
-        let mut links = new_table(&["feed", "linked by", "rows", "share"]);
-        for (feed, measure, count, share) in &summary.links {
-            links.add_row(vec![feed.clone(), measure.clone(), thousands(*count), percent(Some(*share))]);
-        }
-        align_right(&mut links, 2..4);
-        format!("as of {}\n\n{rows}\n\n{links}\n", summary.as_of)
+        format!("as of {}\n\n{rows}\n\n{}\n", summary.as_of, link_funnel(summary))
     }
 }
 
@@ -155,6 +150,23 @@ impl Progress for Terminal {
     fn says(&self, message: &str) {
         self.say(message);
     }
+}
+
+/// How many rows of each feed are linked to another one, how, and why the others are not.
+fn link_funnel(summary: &Summary) -> String {
+    let mut links = new_table(&["feed", "linked to", "how, or why not", "rows", "share"]);
+    for line in &summary.links {
+        let share = line.rows as f64 / line.of_rows.max(1) as f64;
+        links.add_row(vec![
+            line.feed.clone(),
+            line.linked_to.clone(),
+            line.measure.clone(),
+            thousands(line.rows),
+            percent(Some(share)),
+        ]);
+    }
+    align_right(&mut links, 3..5);
+    links.to_string()
 }
 
 /// Levers with the most detractors beyond what the others' share would give.

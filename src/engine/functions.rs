@@ -13,6 +13,7 @@
 //! | `local_period(at, zone, 'month' or 'week')` | `2026-10` or, by ISO 8601, `2026-W43` |
 //! | `hours_between(from, to)`, `days_between(from, to)` | a number, negative if `to` is earlier |
 //! | `read_number(raw)`, `read_bool(raw)`, `clean_text(raw)` | the value, or null |
+//! | `match_value(raw)` | a text by which two exports name the same customer |
 //!
 //! An instant is a timestamp in microseconds, UTC; a timestamp without a zone is taken for one in UTC,
 //! except as `raw` of `read_time`. A `zone` is an IANA name; it and the period are literals or parameters.
@@ -44,7 +45,7 @@ pub fn register(ctx: &SessionContext) {
     }
 }
 
-fn functions() -> [Function; 9] {
+fn functions() -> [Function; 10] {
     use Takes::{Anything, Flag, Instant, Number, Time, Word};
     let new = |name, takes, gives, body| Function { name, takes, gives, body };
     [
@@ -57,6 +58,7 @@ fn functions() -> [Function; 9] {
         new("read_number", &[Number], DataType::Float64, read_number),
         new("read_bool", &[Flag], DataType::Boolean, read_bool),
         new("clean_text", &[Anything], DataType::Utf8, clean_text),
+        new("match_value", &[Anything], DataType::Utf8, match_value),
     ]
 }
 
@@ -232,6 +234,28 @@ fn clean_text(args: &Args) -> Result<ArrayRef> {
         }
     };
     Ok(Arc::new(cleaned))
+}
+
+/// `match_value(raw)`: a value in the one spelling by which rows of different exports are matched: trimmed,
+/// lower-cased, and a plain number without leading zeros or a point (`123` for `00123` and `123.0`). An
+/// exponent is never read, since an id may be hexadecimal: `12e5` stays. Null if nothing is left of it.
+fn match_value(args: &Args) -> Result<ArrayRef> {
+    let cleaned = clean_text(args)?;
+    let matched: StringArray = texts(&cleaned).map(|text| Some(one_spelling(text?))).collect();
+    Ok(Arc::new(matched))
+}
+
+fn one_spelling(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let (digits, decimals) = lower.split_once('.').unwrap_or((&lower, ""));
+    let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    if !is_number || !decimals.bytes().all(|decimal| decimal == b'0') {
+        return lower;
+    }
+    match digits.trim_start_matches('0') {
+        "" => "0".into(),
+        digits => digits.into(),
+    }
 }
 
 /// The digits before the point, if only zeros follow it.
@@ -642,6 +666,23 @@ mod tests {
             ("clean_text(@)", "true", "true"),
             ("clean_text(@)", "date '2026-04-01'", "2026-04-01"),
             ("clean_text(@)", "arrow_cast(9223372036854775807, 'Timestamp(Second, None)')", ""),
+            ("match_value(@)", "'  Anna@Shop.Example\u{a0}'", "anna@shop.example"),
+            ("match_value(@)", "'123'", "123"),
+            ("match_value(@)", "'00123'", "123"),
+            ("match_value(@)", "'123.0'", "123"),
+            ("match_value(@)", "123", "123"),
+            ("match_value(@)", "arrow_cast(123.0, 'Float64')", "123"),
+            ("match_value(@)", "arrow_cast('123.00', 'Decimal128(10, 2)')", "123"),
+            ("match_value(@)", "'000'", "0"),
+            ("match_value(@)", "'123.50'", "123.50"),
+            ("match_value(@)", "'12E5'", "12e5"),
+            ("match_value(@)", "'1e3'", "1e3"),
+            ("match_value(@)", "'-7.0'", "-7.0"),
+            ("match_value(@)", "'+34 600'", "+34 600"),
+            ("match_value(@)", "'C-00123'", "c-00123"),
+            ("match_value(@)", "'.0'", ".0"),
+            ("match_value(@)", "arrow_cast(' X', 'Utf8View')", "x"),
+            ("match_value(@) is null", "'  '", "true"),
         ] {
             // `is null` asks of the null in the column too.
             if let Some(call) = call.strip_suffix(" is null") {
@@ -665,6 +706,7 @@ mod tests {
             ("read_number(raw)", "Float64"),
             ("read_bool(raw)", "Boolean"),
             ("clean_text(raw)", "Utf8"),
+            ("match_value(raw)", "Utf8"),
         ] {
             let sql =
                 format!("select arrow_typeof({call}) from (values (arrow_cast('x', 'Utf8View'))) as t(raw)");

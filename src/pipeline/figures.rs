@@ -15,8 +15,8 @@ pub struct Summary {
     /// Touchpoint, label, reach, exposed answers, detractor shares, difference.
     pub touchpoints: Vec<TouchpointLine>,
     pub accounts: Vec<Account>,
-    /// Feed, link rule or reason, rows, share.
-    pub links: Vec<(String, String, i64, f64)>,
+    /// The link funnel of each pair of feeds, in the order in which a person reads it.
+    pub links: Vec<LinkLine>,
 }
 
 #[derive(Debug, Clone)]
@@ -29,6 +29,21 @@ pub struct TouchpointLine {
     pub share_exposed: Option<f64>,
     pub share_unexposed: Option<f64>,
     pub difference: Option<f64>,
+}
+
+/// One line of the link funnel.
+#[derive(Debug, Clone)]
+pub struct LinkLine {
+    pub feed: String,
+    /// The feed that it is linked to, or `customers`.
+    pub linked_to: String,
+    /// What is counted: a way to be linked, or why there is none.
+    pub measure: String,
+    /// The rows counted are linked to a journey, or to a customer where there are no journeys.
+    pub is_linked: bool,
+    pub rows: i64,
+    /// Rows of the feed.
+    pub of_rows: i64,
 }
 
 /// What became of a feed's rows.
@@ -71,23 +86,29 @@ impl Job<'_> {
         Ok(accounts)
     }
 
-    /// (feed, link rule or the reason why there is none, rows, share of the feed)
-    pub(super) async fn links(&self) -> Result<Vec<(String, String, i64, f64)>> {
+    pub(super) async fn links(&self) -> Result<Vec<LinkLine>> {
         let plan = self
             .engine
             .query(
-                "select feed, coalesce(link_rule, unlinked_reason) as measure, count(*) as rows, \
-                 sum(count(*)) over (partition by feed) as total from int_links group by 1, 2 order by 1, 2",
+                "select feed, linked_to, measure, is_linked, rows, of_rows from int_link_funnel \
+                 order by feed, place, linked_to, measure",
             )
             .await?;
         let mut links = Vec::new();
-        for batch in self.engine.collect(plan, "int_links").await? {
-            let (feeds, measures) = (texts(batch.column(0))?, texts(batch.column(1))?);
-            let (rows, totals) =
-                (batch.column(2).as_primitive::<Int64Type>(), batch.column(3).as_primitive::<Int64Type>());
-            for i in 0..batch.num_rows() {
-                let share = rows.value(i) as f64 / totals.value(i).max(1) as f64;
-                links.push((feeds.value(i).to_string(), measures.value(i).to_string(), rows.value(i), share));
+        for batch in self.engine.collect(plan, "int_link_funnel").await? {
+            let (feeds, others, measures) =
+                (texts(batch.column(0))?, texts(batch.column(1))?, texts(batch.column(2))?);
+            let number =
+                |column: usize, row: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
+            for row in 0..batch.num_rows() {
+                links.push(LinkLine {
+                    feed: feeds.value(row).into(),
+                    linked_to: others.value(row).into(),
+                    measure: measures.value(row).into(),
+                    is_linked: batch.column(3).as_boolean().value(row),
+                    rows: number(4, row),
+                    of_rows: number(5, row),
+                });
             }
         }
         Ok(links)

@@ -34,6 +34,7 @@ pub(super) fn fingerprint(config: &Config, pinned: &[PinnedSource], as_of: i64) 
             config.journey_days,
             config.lookback_days,
             &config.analysis,
+            &config.identity,
             config.plausible_until,
             config.own_catalogue_only,
         )

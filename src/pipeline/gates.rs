@@ -94,20 +94,17 @@ impl Job<'_> {
     pub(super) async fn hold_links(&self, progress: &dyn Progress) -> Result<()> {
         let links = self.links().await?;
         for feed in ["surveys", "tickets", "interactions"] {
-            let of_feed = || links.iter().filter(|(name, ..)| name == feed);
-            let all: i64 = of_feed().map(|(_, _, rows, _)| rows).sum();
-            let linked: i64 = of_feed()
-                .filter(|(_, measure, ..)| {
-                    matches!(measure.as_str(), "order_id" | "latest_purchase" | "customer")
-                })
-                .map(|(_, _, rows, _)| rows)
-                .sum();
+            let of_feed = || {
+                links.iter().filter(|line| line.feed == feed && line.linked_to != "surveys" && line.rows > 0)
+            };
+            let all = of_feed().map(|line| line.of_rows).max().unwrap_or(0);
+            let linked: i64 = of_feed().filter(|line| line.is_linked).map(|line| line.rows).sum();
             let rate = linked as f64 / all.max(1) as f64;
             if all == 0 || rate >= self.config.analysis.min_link_rate {
                 continue;
             }
             let funnel: Vec<String> =
-                of_feed().map(|(_, measure, rows, _)| format!("{rows} {measure}")).collect();
+                of_feed().map(|line| format!("{} {}", line.rows, line.measure)).collect();
             if feed != "surveys" {
                 progress.warns(
                     "few rows can be linked to a journey",
@@ -121,8 +118,9 @@ impl Job<'_> {
             ))
             .with("links", funnel.join("; "))
             .hint(format!(
-                "map `order_id` or `customer_id` of the surveys to what the purchases hold, or lower \
-                 `analysis.min_link_rate` (now {})",
+                "map `order_id`, or what `identity.match` names ({}), of the surveys to what the purchases \
+                 hold; or lower `analysis.min_link_rate` (now {})",
+                self.config.identity.matched.join(", "),
                 self.config.analysis.min_link_rate
             )));
         }

@@ -187,6 +187,7 @@ fn extra_columns(
             let asked = config
                 .segments
                 .iter()
+                .chain(&config.identity.matched)
                 .filter(|name| is_extra(name) && schema.has_column_with_unqualified_name(name));
             extras.extend(asked.cloned());
         }

@@ -1,7 +1,7 @@
 //! The feeds and their canonical columns: the vocabulary that every mapping maps to.
 //!
 //! A feed's first column that is required is its key; `event_time` is the event's own time, the one that
-//! bounds and the as-of look at. Only these names have a meaning; any further column travels along.
+//! bounds and the as-of look at (who a value belongs to has none). Only these names have a meaning; any further column travels along.
 
 /// How a canonical column is read. A value that cannot be read becomes null with a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Feed {
     pub row: &'static str,
     /// The columns that together name a row.
     pub key: &'static [&'static str],
-    pub event_time: &'static str,
+    pub event_time: Option<&'static str>,
     pub columns: &'static [Column],
 }
 
@@ -57,12 +57,13 @@ pub const FEEDS: &[Feed] = &[
         name: "surveys",
         row: "answer",
         key: &["response_id"],
-        event_time: "responded_at",
+        event_time: Some("responded_at"),
         columns: &[
             required("response_id", Text),
             required("responded_at", Time),
             required("score", Number),
             optional("customer_id", Text),
+            optional("email", Text),
             optional("order_id", Text),
             optional("survey_kind", Text),
             optional("trigger", Text),
@@ -76,11 +77,12 @@ pub const FEEDS: &[Feed] = &[
         name: "purchases",
         row: "purchase",
         key: &["order_id"],
-        event_time: "ordered_at",
+        event_time: Some("ordered_at"),
         columns: &[
             required("order_id", Text),
             required("ordered_at", Time),
             optional("customer_id", Text),
+            optional("email", Text),
             optional("promised_at", Deadline),
             optional("delivered_at", Time),
             optional("returned_at", Time),
@@ -98,11 +100,12 @@ pub const FEEDS: &[Feed] = &[
         name: "tickets",
         row: "ticket",
         key: &["ticket_id"],
-        event_time: "opened_at",
+        event_time: Some("opened_at"),
         columns: &[
             required("ticket_id", Text),
             required("opened_at", Time),
             optional("customer_id", Text),
+            optional("email", Text),
             optional("order_id", Text),
             optional("updated_at", Time),
             optional("first_replied_at", Time),
@@ -121,19 +124,20 @@ pub const FEEDS: &[Feed] = &[
         name: "ticket_events",
         row: "ticket event",
         key: &["ticket_id", "occurred_at", "event"],
-        event_time: "occurred_at",
+        event_time: Some("occurred_at"),
         columns: &[required("ticket_id", Text), required("occurred_at", Time), required("event", Text)],
     },
     Feed {
         name: "interactions",
         row: "interaction",
         key: &["interaction_id"],
-        event_time: "occurred_at",
+        event_time: Some("occurred_at"),
         columns: &[
             required("interaction_id", Text),
             required("occurred_at", Time),
             required("kind", Text),
             optional("customer_id", Text),
+            optional("email", Text),
             optional("order_id", Text),
             optional("channel", Text),
             optional("initiated_by", Text),
@@ -143,6 +147,13 @@ pub const FEEDS: &[Feed] = &[
             optional("ended_at", Time),
             optional("cost", Number),
         ],
+    },
+    Feed {
+        name: "identities",
+        row: "identity",
+        key: &["customer_id", "kind", "value"],
+        event_time: None,
+        columns: &[required("customer_id", Text), required("kind", Text), required("value", Text)],
     },
 ];
 

@@ -4,11 +4,12 @@
 //! place. Each source's mapping runs in a session of its own and yields `typed_<feed>`: canonical columns
 //! with a note beside each value that could not be read, the row's place, and whatever else was mapped.
 //! `unique_<feed>` is the same with one row per key, conflicting copies marked. What is then valid is said
-//! in SQL (`queries/1_judged`).
+//! in SQL (`queries/1_judged`). The values by which rows are matched to customers are gathered by [`keys`].
 
 mod columns;
 mod expr;
 pub mod feeds;
+pub mod keys;
 pub mod land;
 pub mod notes;
 pub mod pin;

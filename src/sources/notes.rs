@@ -28,6 +28,9 @@ pub async fn value_notes(engine: &Engine) -> Result<()> {
                 counted.push((column.name, note));
             }
         }
+        if counts.is_empty() {
+            continue;
+        }
         let name = format!("typed_{}", feed.name);
         let plan =
             engine.table(&name).await?.aggregate(vec![], counts).map_err(|e| engine::error(e, &name))?;

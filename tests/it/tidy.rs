@@ -182,6 +182,8 @@ fn sources() -> Vec<(String, String)> {
 const MADE_BY_RUST: &[(&str, u32)] = &[
     ("typed_*", 0),
     ("unique_*", 0),
+    ("match_values", 1),
+    ("match_kinds", 1),
     ("source_tables", 0),
     ("value_notes", 0),
     ("pooled_kinds", 0),
