@@ -112,7 +112,7 @@ async fn check_inputs(request: &Request, progress: &dyn Progress) -> Result<Summ
         nonce: request.nonce.clone(),
     };
     let job = Job::begin(&request, &output, progress).await?;
-    job.compute_until("3_links", progress).await?;
+    job.compute_until("4_moments", progress).await?;
     job.plan_the_rest().await?;
     exposures::check(&job.engine, &job.catalogue).await?;
     job.summary_of_inputs().await

@@ -36,6 +36,7 @@ bought as (
         purchases.order_id,
         purchases.ordered_at,
         persons.customer_id,
+        persons.looked_up_as,
         persons.matched_by,
         coalesce(persons.customers > 1 and persons.looked_up_as is not null, false) as is_ambiguous,
         coalesce(persons.is_value_refused, false) as is_value_refused
@@ -52,9 +53,9 @@ numbered as (
         ordered_at,
         row_number() over (partition by looked_up_as order by ordered_at, order_id) as nth
     from (
-        select customer_id as looked_up_as, order_id, customer_id, ordered_at
+        select looked_up_as, order_id, customer_id, ordered_at
         from bought
-        where customer_id is not null
+        where looked_up_as is not null
         union all
         select sharers.looked_up_as, bought.order_id, bought.customer_id, bought.ordered_at
         from bought

@@ -4,14 +4,15 @@
 -- kept: yes
 with
 
--- one row per linked answer; about its order where it names one, else about its customer
+-- one row per linked answer; about its order where it names one or its customer is not known, else about
+-- its customer
 answers as (
     select
         answers.response_id,
         links.journey_id,
         links.customer_id,
         answers.responded_at as t_ref,
-        answers.order_id is not null and $has_purchases as is_about_order,
+        (answers.order_id is not null and $has_purchases) or links.customer_id is null as is_about_order,
         row_number() over (
             partition by links.journey_id order by answers.responded_at, answers.response_id
         ) as nth_of_journey,
