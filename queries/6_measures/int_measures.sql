@@ -1,56 +1,92 @@
 -- int_measures: what each moment of truth had measurably met, and what has to be held equal when answers are compared
 -- grain: moment_id
--- reads: int_moments, int_links, stg_purchases, stg_tickets, stg_interactions, met_purchases, met_tickets, met_interactions
+-- reads: int_moments, int_links, met_purchases, met_tickets, met_interactions
 -- kept: yes
 with
 
--- one row per moment and purchase of its customer before it; without a customer, its own order
-orders as (
-    select
-        moments.moment_id,
-        moments.t_ref,
-        purchases.ordered_at,
-        purchases.ordered_at < moments.window_starts_at as is_earlier
-    from int_moments as moments
-    inner join stg_purchases as purchases on purchases.customer_id = moments.customer_id
-    where purchases.ordered_at < moments.t_ref
-),
-
--- one row per moment whose customer has bought
-bought as (
-    select
-        moment_id,
-        count(case when ordered_at >= t_ref - $lookback then 1 end) as orders,
-        count(case when is_earlier then 1 end) as earlier_purchases,
-        min(ordered_at) as first_ordered_at
-    from orders
-    group by moment_id
+-- one row per purchase of a known customer
+purchases as (
+    select customer_id, occurred_at
+    from int_links
+    where feed = 'purchases'
+      and customer_id is not null
 ),
 
 -- one row per ticket or contact of a known customer
 events as (
-    select links.customer_id, links.journey_id, tickets.opened_at as occurred_at
-    from int_links as links
-    inner join stg_tickets as tickets on links.feed = 'tickets' and tickets.ticket_id = links.event_id
-    where links.customer_id is not null
+    select customer_id, journey_id, occurred_at
+    from int_links
+    where feed in ('tickets', 'interactions')
+      and customer_id is not null
+),
+
+-- one row per moment and stretch of time, one lookback long, that the lookback before it touches; joining
+-- by stretch keeps customers with thousands of moments and events affordable
+windows as (
+    select moment_id, customer_id, journey_id, scope, t_ref, date_bin($lookback, t_ref) as stretch
+    from int_moments
     union all
-    select links.customer_id, links.journey_id, contacts.occurred_at
-    from int_links as links
-    inner join stg_interactions as contacts
-        on links.feed = 'interactions' and contacts.interaction_id = links.event_id
-    where links.customer_id is not null
+    select moment_id, customer_id, journey_id, scope, t_ref, date_bin($lookback, t_ref - $lookback)
+    from int_moments
+),
+
+-- one row per moment whose customer has bought inside the lookback
+recent as (
+    select windows.moment_id, count(*) as orders
+    from windows
+    inner join purchases
+        on purchases.customer_id = windows.customer_id
+        and date_bin($lookback, purchases.occurred_at) = windows.stretch
+    where purchases.occurred_at < windows.t_ref
+      and purchases.occurred_at >= windows.t_ref - $lookback
+    group by windows.moment_id
+),
+
+-- one row per purchase, and per moment where that begins which it is about; there it comes before a purchase
+-- of the same instant
+timeline as (
+    select customer_id, occurred_at as at, 1 as is_purchase, null as moment_id
+    from purchases
+    union all
+    select customer_id, window_starts_at, 0, moment_id
+    from int_moments
+    where customer_id is not null
+),
+
+-- one row per moment of a known customer: the purchases before that which it is about
+earlier as (
+    select moment_id, earlier_purchases
+    from (
+        select
+            *,
+            sum(is_purchase) over (
+                partition by customer_id order by at, is_purchase
+                rows between unbounded preceding and current row
+            ) as earlier_purchases
+        from timeline
+    )
+    where is_purchase = 0
+),
+
+-- one row per customer who has bought
+firsts as (
+    select customer_id, min(occurred_at) as first_ordered_at
+    from purchases
+    group by customer_id
 ),
 
 -- one row per moment about an order whose customer had met something on other orders
 elsewhere as (
-    select moments.moment_id, count(*) as other_events
-    from int_moments as moments
-    inner join events on events.customer_id = moments.customer_id
-    where moments.scope = 'order'
-      and events.occurred_at < moments.t_ref
-      and events.occurred_at >= moments.t_ref - $lookback
-      and (events.journey_id is distinct from moments.journey_id)
-    group by moments.moment_id
+    select windows.moment_id, count(*) as other_events
+    from windows
+    inner join events
+        on events.customer_id = windows.customer_id
+        and date_bin($lookback, events.occurred_at) = windows.stretch
+    where windows.scope = 'order'
+      and events.occurred_at < windows.t_ref
+      and events.occurred_at >= windows.t_ref - $lookback
+      and (events.journey_id is distinct from windows.journey_id)
+    group by windows.moment_id
 ),
 
 -- one row per moment that is about a purchase
@@ -104,17 +140,25 @@ measured as (
         tickets.full_resolution_hours,
         coalesce(tickets.tickets, 0) as tickets,
         coalesce(contacts.interactions, 0) as interactions,
-        coalesce(bought.orders, 0) as orders,
-        coalesce(bought.earlier_purchases, 0) as earlier_purchases,
+        coalesce(recent.orders, 0) as orders,
+        coalesce(earlier.earlier_purchases, 0) as earlier_purchases,
         -- an answer about the customer looks back at most to the first purchase
         case
             when moments.scope = 'customer'
-                then days_between(greatest(moments.window_starts_at, bought.first_ordered_at), moments.t_ref)
+                then days_between(
+                    greatest(
+                        moments.window_starts_at,
+                        case when firsts.first_ordered_at < moments.t_ref then firsts.first_ordered_at end
+                    ),
+                    moments.t_ref
+                )
         end as observable_days,
         coalesce(elsewhere.other_events, 0) as other_events,
         local_period(moments.t_ref, $zone, 'month') as month
     from int_moments as moments
-    left join bought on bought.moment_id = moments.moment_id
+    left join recent on recent.moment_id = moments.moment_id
+    left join earlier on earlier.moment_id = moments.moment_id
+    left join firsts on firsts.customer_id = moments.customer_id
     left join elsewhere on elsewhere.moment_id = moments.moment_id
     left join parcels on parcels.moment_id = moments.moment_id
     left join tickets on tickets.moment_id = moments.moment_id
