@@ -1,4 +1,4 @@
--- int_customers: the customer that each row's match values stand for, or the few among whom it must be
+-- int_customers: every purchase, answer, ticket and contact, and the customer that its match values stand for, or the few among whom it must be
 -- grain: feed, event_id, nth
 -- reads: match_values, judged_identities
 -- kept: yes
@@ -54,21 +54,17 @@ meanings as (
     where nth = 1 or customers <= $max_customers_per_value
 ),
 
--- one row per row, match value and customer that it may be; a value of which nothing is told stands for itself
+-- one row per row, match value and customer that it may be; a value of which nothing is told stands for
+-- itself; one row of a row without a value
 candidates as (
     select
-        keys.feed,
-        keys.event_id,
-        keys.position,
-        keys.kind,
-        keys.value,
-        keys.carried,
-        coalesce(meanings.customers, 1) as customers,
+        keys.*,
+        case when keys.value is not null then coalesce(meanings.customers, 1) else 0 end as customers,
         coalesce(meanings.nth, 1) as nth,
         coalesce(
             meanings.customer_id,
             case when keys.kind = 'customer_id' then keys.value else concat(keys.kind, ' ', keys.value) end
-        ) as customer_id
+        ) as meant_id
     from match_values as keys
     left join meanings on meanings.kind = keys.kind and meanings.value = keys.value
 ),
@@ -89,15 +85,15 @@ ranked as (
 
 -- one row per row and customer that it may be
 chosen as (
-    select feed, event_id, kind, value, customers, nth, customer_id,
+    select feed, event_id, order_id, occurred_at, kind, value, written, customers, nth, meant_id,
         coalesce(first_refused <= position, false) as is_value_refused
     from ranked
     where choice = 1
     union all
-    select feed, event_id, kind, value, customers, nth, customer_id,
+    select feed, event_id, order_id, occurred_at, kind, value, written, customers, nth, meant_id,
         customers > $max_customers_per_value as is_value_refused
     from candidates
-    where carried = 1
+    where carried <= 1
 ),
 
 -- one row per customer with an id: as it is written in the purchases, else in the identities, else anywhere
@@ -125,13 +121,16 @@ select
     chosen.feed,
     chosen.event_id,
     chosen.nth,
+    chosen.order_id,
+    chosen.occurred_at,
     chosen.customers,
-    chosen.kind as matched_by,
-    chosen.value,
+    case when chosen.customers > 0 then chosen.kind end as matched_by,
+    -- the name that several customers share
+    case when chosen.customers > 1 then concat('shared ', chosen.kind, ' ', chosen.value) end as shared_as,
     chosen.is_value_refused,
     case
-        when chosen.customers <= $max_customers_per_value
-            then coalesce(spellings.written, chosen.customer_id)
+        when chosen.customers between 1 and $max_customers_per_value
+            then coalesce(spellings.written, chosen.meant_id)
     end as customer_id
 from chosen
-left join spellings on spellings.customer_id = chosen.customer_id
+left join spellings on spellings.customer_id = chosen.meant_id

@@ -12,99 +12,94 @@ answerers as (
       and customer_id is not null
 ),
 
--- one row per row of a feed with a customer or an order
-links as (
+-- one row per kind of link that occurs
+counts as (
     select
-        links.*,
-        case when $has_purchases then 'purchases' else 'customers' end as linked_to,
-        answerers.customer_id is not null as has_answered
+        links.feed,
+        links.link_rule,
+        links.unlinked_reason,
+        links.matched_by,
+        links.is_outside_lookback,
+        links.is_ambiguous,
+        links.is_value_refused,
+        links.customer_id is not null as has_customer,
+        answerers.customer_id is not null as has_answered,
+        count(*) as rows
     from int_links as links
     left join answerers on answerers.customer_id = links.customer_id
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+),
+
+-- one row per kind of link and thing counted; place is the order in which a person reads them
+lines as (
+    select
+        counts.feed,
+        places.place,
+        case
+            when places.place in (6, 7, 8, 9) then 'customers'
+            when places.place = 10 then 'surveys'
+            when $has_purchases then 'purchases'
+            else 'customers'
+        end as linked_to,
+        case
+            when counts.feed = 'purchases' then
+                case
+                    when places.place = 6 and counts.has_customer then concat('customer by ', counts.matched_by)
+                    when places.place = 7 and not counts.has_customer then 'without a customer'
+                    when places.place = 8 and counts.is_ambiguous then 'value shared by several customers'
+                    when places.place = 9 and counts.is_value_refused
+                        then 'a value not used: shared by too many customers'
+                end
+            when places.place = 1 then 'with any key'
+            when places.place = 2 and counts.link_rule = 'order_id' then 'order_id'
+            when places.place = 2 and counts.link_rule is not null
+                then concat(counts.link_rule, ' by ', counts.matched_by)
+            when places.place = 3 then counts.unlinked_reason
+            when places.place = 4 and counts.is_outside_lookback then 'linked by order outside the lookback'
+            when places.place = 5 and counts.is_ambiguous and counts.link_rule = 'latest_purchase'
+                then 'linked to the latest purchase of several customers who share a value'
+            when places.place = 9 and counts.is_value_refused
+                then 'a value not used: shared by too many customers'
+            when places.place = 10 and counts.feed in ('tickets', 'interactions') then 'customer has answered'
+        end as measure,
+        case
+            when places.place = 1 and counts.unlinked_reason = 'neither order nor customer' then 0
+            when places.place = 10 and not counts.has_answered then 0
+            else counts.rows
+        end as rows
+    from counts
+    cross join (values (1), (2), (3), (4), (5), (6), (7), (8), (9), (10)) as places (place)
 ),
 
 totals as (
-    select feed, count(*) as rows
-    from links
+    select feed, sum(rows) as rows
+    from counts
     group by feed
-),
-
--- one row per feed and thing counted; place is the order in which a person reads them
-lines as (
-    select feed, linked_to, 1 as place, false as is_linked, 'with any key' as measure,
-        count(case when unlinked_reason is distinct from 'neither order nor customer' then 1 end) as rows
-    from links
-    where feed <> 'purchases'
-    group by feed, linked_to
-    union all
-    select feed, linked_to, 2, true,
-        case link_rule when 'order_id' then link_rule else concat(link_rule, ' by ', matched_by) end,
-        count(*)
-    from links
-    where feed <> 'purchases'
-      and link_rule is not null
-    group by 1, 2, 5
-    union all
-    select feed, linked_to, 3, false, unlinked_reason, count(*)
-    from links
-    where unlinked_reason is not null
-    group by feed, linked_to, unlinked_reason
-    union all
-    select feed, linked_to, 4, false, 'linked by order outside the lookback', count(*)
-    from links
-    where is_outside_lookback
-    group by feed, linked_to
-    union all
-    select feed, linked_to, 4, false, 'linked to the latest purchase of several customers who share a value',
-        count(*)
-    from links
-    where is_ambiguous
-      and link_rule = 'latest_purchase'
-    group by feed, linked_to
-    union all
-    select feed, 'customers', 5, false, concat('customer by ', matched_by), count(*)
-    from links
-    where feed = 'purchases'
-      and customer_id is not null
-    group by 1, 2, 5
-    union all
-    select feed, 'customers', 6, false, 'without a customer', count(*)
-    from links
-    where feed = 'purchases'
-      and customer_id is null
-    group by feed
-    union all
-    select feed, 'customers', 7, false, 'value shared by several customers', count(*)
-    from links
-    where feed = 'purchases'
-      and is_ambiguous
-    group by feed
-    union all
-    select feed, 'customers', 8, false, 'a value not used: shared by too many customers', count(*)
-    from links
-    where is_value_refused
-    group by feed
-    union all
-    select feed, 'surveys', 9, false, 'customer has answered', count(case when has_answered then 1 end)
-    from links
-    where feed in ('tickets', 'interactions')
-    group by feed
-    union all
-    select 'identities', 'customers', 10, false, 'of a kind that is not matched by', count(*)
-    from stg_identities as identities
-    where not exists (
-        select 1 from match_kinds where match_kinds.kind = lower(identities.kind)
-    )
 )
 
 select
     lines.feed,
     lines.linked_to,
     lines.place,
-    lines.is_linked,
+    lines.place = 2 as is_linked,
     lines.measure,
-    lines.rows,
-    coalesce(totals.rows, identities.rows) as of_rows
+    cast(sum(lines.rows) as bigint) as rows,
+    cast(max(totals.rows) as bigint) as of_rows
 from lines
-left join totals on totals.feed = lines.feed
-cross join (select count(*) as rows from stg_identities) as identities
-where lines.feed <> 'identities' or lines.rows > 0
+inner join totals on totals.feed = lines.feed
+where lines.measure is not null
+group by lines.feed, lines.linked_to, lines.place, lines.measure
+
+union all
+
+select
+    'identities',
+    'customers',
+    11,
+    false,
+    'of a kind that is not matched by',
+    count(case when match_kinds.kind is null then 1 end),
+    count(*)
+from stg_identities as identities
+left join match_kinds on match_kinds.kind = lower(identities.kind)
+having count(case when match_kinds.kind is null then 1 end) > 0

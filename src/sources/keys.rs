@@ -24,9 +24,9 @@ use crate::exposures::batch;
 const FEEDS: [&str; 4] = ["purchases", "surveys", "tickets", "interactions"];
 
 /// Makes `match_kinds`, the configured columns in their order, and `match_values`: one row per valid row of
-/// a feed up to the as-of and match value that it carries, in the one spelling that is compared. `carried`
-/// says how many its row carries, `own_id` the row's own customer_id where that is matched by, `written`
-/// how the export spells it.
+/// a feed up to the as-of and match value that it carries, in the one spelling that is compared; a row that
+/// carries none has one row without a value. `carried` says how many its row carries, 1 also where it can be
+/// one at most; `own_id` the row's own customer_id where that is matched by, `written` how it is exported.
 ///
 /// # Errors
 /// `Kind::Config` for a configured column that no feed holds.
@@ -59,45 +59,67 @@ pub async fn match_values(
     let failed = |e| engine::error(e, "match_values");
     for feed in FEEDS {
         let (Some(typed), Some(known)) = (typed.get(feed), feeds::feed(feed)) else { continue };
-        let there = |kind: &&String| typed.mapped.contains(*kind);
-        let judged = engine.table(&format!("judged_{feed}")).await?;
-        let valid = judged
+        let valid = engine
+            .table(&format!("judged_{feed}"))
+            .await?
             .filter(named("reject_reason").is_null().and(named("is_after_as_of").is_false()))
             .map_err(failed)?;
-        let has_own_id = kinds.iter().filter(there).any(|kind| kind == "customer_id");
-        let own_id = match has_own_id {
-            true => match_value(engine, "customer_id")?,
-            false => lit(ScalarValue::Utf8(None)),
+        let there: Vec<(i64, &String)> =
+            (0i64..).zip(kinds).filter(|(_, kind)| typed.mapped.contains(*kind)).collect();
+        // Each value is brought into its one spelling once; a name of a feed's own column has no space.
+        let spelled = |kind: &str| format!("match {kind}");
+        let mut columns = vec![
+            named(known.key[0]).alias("event_id"),
+            named("order_id"),
+            named(known.event_time.unwrap_or_default()).alias("occurred_at"),
+            named("customer_id").alias("written"),
+        ];
+        for (_, kind) in &there {
+            columns.push(match_value(engine, kind)?.alias(spelled(kind)));
+        }
+        let rows = valid.select(columns).map_err(failed)?;
+        let mut carried = lit(0i64);
+        for (place, (_, kind)) in there.iter().enumerate() {
+            let is_there = named(&spelled(kind)).is_not_null();
+            let one = when(is_there, lit(1i64)).otherwise(lit(0i64)).map_err(failed)?;
+            carried = if place == 0 { one } else { carried + one };
+        }
+        let nothing = || lit(ScalarValue::Utf8(None));
+        let own_id = match there.iter().any(|(_, kind)| *kind == "customer_id") {
+            true => named(&spelled("customer_id")),
+            false => nothing(),
         };
-        for (position, kind) in (0i64..).zip(kinds).filter(|(_, kind)| there(kind)) {
-            let mut carried: Vec<Expr> = Vec::new();
-            for other in kinds.iter().filter(there) {
-                let is_there = match_value(engine, other)?.is_not_null();
-                let one = when(is_there, lit(1i64)).otherwise(lit(0i64)).map_err(failed)?;
-                carried.push(one);
-            }
-            // Where there is but one column to match by, each row here carries one value.
-            let carried = match carried.len() {
-                1 => lit(1i64),
-                _ => carried.into_iter().reduce(|sum, one| sum + one).unwrap_or(lit(0i64)),
+        let is_one_at_most = there.len() <= 1;
+        // Without any column to match by, every row has its row without a value.
+        let kinds = if there.is_empty() { vec![None] } else { there.into_iter().map(Some).collect() };
+        for (place, kind) in kinds.into_iter().enumerate() {
+            let (position, kind, value) = match kind {
+                None => (0, "", nothing()),
+                Some((position, kind)) => (position, kind.as_str(), named(&spelled(kind))),
             };
-            let written = match kind.as_str() {
-                "customer_id" => named(kind),
-                _ => lit(ScalarValue::Utf8(None)),
+            let written = if kind == "customer_id" { named("written") } else { nothing() };
+            let kept = match (place, is_one_at_most) {
+                (0, true) => lit(true),
+                (0, false) => value.clone().is_not_null().or(carried.clone().eq(lit(0i64))),
+                _ => value.clone().is_not_null(),
             };
-            let values = valid
+            let values = rows
                 .clone()
-                .select(vec![
-                    lit(feed).alias("feed"),
-                    named(known.key[0]).alias("event_id"),
-                    lit(position).alias("position"),
-                    lit(kind.as_str()).alias("kind"),
-                    match_value(engine, kind)?.alias("value"),
-                    cast(written, DataType::Utf8).alias("written"),
-                    own_id.clone().alias("own_id"),
-                    carried.alias("carried"),
-                ])
-                .and_then(|rows| rows.filter(named("value").is_not_null()))
+                .filter(kept)
+                .and_then(|rows| {
+                    rows.select(vec![
+                        lit(feed).alias("feed"),
+                        named("event_id"),
+                        named("order_id"),
+                        named("occurred_at"),
+                        lit(position).alias("position"),
+                        lit(kind).alias("kind"),
+                        cast(value, DataType::Utf8).alias("value"),
+                        cast(written, DataType::Utf8).alias("written"),
+                        cast(own_id.clone(), DataType::Utf8).alias("own_id"),
+                        if is_one_at_most { lit(1i64) } else { carried.clone() }.alias("carried"),
+                    ])
+                })
                 .map_err(failed)?;
             all = Some(match all {
                 None => values,
@@ -105,15 +127,7 @@ pub async fn match_values(
             });
         }
     }
-    let all = match all {
-        Some(all) => all,
-        None => engine
-            .query(
-                "select '' as feed, '' as event_id, 0 as position, '' as kind, '' as value, '' as written, \
-                     '' as own_id, 0 as carried where false",
-            )
-            .await?,
-    };
+    let all = all.ok_or_else(|| Error::internal("no feed has rows with customers"))?;
     engine.view("match_values", all)
 }
 
