@@ -80,7 +80,12 @@ impl Names {
 
 impl Place<'_> {
     /// What holds for a table: its own word, else its source's.
-    pub(super) fn delivery(&self, own: &TypedDelivery, source: &TypedDelivery, at: usize) -> Result<Delivery> {
+    pub(super) fn delivery(
+        &self,
+        own: &TypedDelivery,
+        source: &TypedDelivery,
+        at: usize,
+    ) -> Result<Delivery> {
         let mode = own.mode.or(source.mode).unwrap_or_default();
         let located = |own: &Option<Spanned<String>>, source: &Option<Spanned<String>>| {
             own.as_ref().or(source.as_ref()).map(|said| self.located(said.clone()))
@@ -115,7 +120,9 @@ impl Place<'_> {
         delivery.key =
             key.get_ref().list().into_iter().map(|name| Located { value: name.clone(), line }).collect();
         if delivery.key.is_empty() {
-            return Err(self.error(key.span().start, "`key` is an empty list").hint("name at least one column"));
+            return Err(self
+                .error(key.span().start, "`key` is an empty list")
+                .hint("name at least one column"));
         }
         delivery.version = Some(version);
         Ok(delivery)

@@ -9,7 +9,9 @@
 mod columns;
 mod expr;
 pub mod feeds;
+mod history;
 pub mod land;
+pub mod modes;
 pub mod notes;
 pub mod pin;
 mod raw;

@@ -82,7 +82,7 @@ fn typed_columns(columns: &[Expr], table: &str) -> Vec<Expr> {
 }
 
 /// A row's content as one text: every column but its place.
-fn content(typed: &DataFrame, engine: &Engine) -> Result<Expr> {
+pub(super) fn content(typed: &DataFrame, engine: &Engine) -> Result<Expr> {
     let place = ["_table", land::FILE, text::ROW];
     let parts: Vec<Expr> = typed
         .schema()
