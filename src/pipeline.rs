@@ -47,7 +47,7 @@ use crate::sources::pin::{self, PinnedSource};
 use crate::sources::typed::{self, Typed};
 use crate::store::publish::{About, Run};
 use crate::store::{self, Store};
-pub use figures::{Account, Summary, TouchpointLine};
+pub use figures::{Account, Summary, TableAccount, TouchpointLine};
 use fingerprint::fingerprint;
 pub use stop::{Stop, Stopper};
 

@@ -94,7 +94,7 @@ pub(super) async fn standing(
     }
     let failed = |e| engine::error(e, &table.name);
     let conditions = Conditions::read(ctx, table, &raw)?;
-    let mut columns: Vec<Expr> = raw.schema().columns().into_iter().map(Expr::Column).collect();
+    let mut columns: Vec<Expr> = raw.schema().columns().iter().map(|c| named(&c.name)).collect();
     let fated = match table.delivery.mode {
         Mode::Append => Fated {
             rows: raw.with_column(FATE, conditions.fate(lit(false))?).map_err(failed)?,
