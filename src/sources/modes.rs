@@ -22,6 +22,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Int64Type};
 use chrono::NaiveDate;
+use datafusion::common::ScalarValue;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, JoinType, lit, when};
 use datafusion::prelude::{DataFrame, SessionContext};
@@ -141,12 +142,12 @@ struct Conditions {
 impl Conditions {
     fn read(ctx: &SessionContext, table: &PinnedTable, raw: &DataFrame) -> Result<Conditions> {
         let schema = raw.schema();
-        let condition = |name: &str, said: &Option<Located<String>>, default: bool| -> Result<Expr> {
+        let condition = |name: &'static str, said: &Option<Located<String>>, default: bool| -> Result<Expr> {
             let Some(said) = said else { return Ok(lit(default)) };
             let at_line = |error: Error| {
                 error
                     .with("line", said.line)
-                    .with(name_of(name), &said.value)
+                    .with(name, &said.value)
                     .with("columns there", super::columns::raw_names(schema).join(", "))
             };
             let expr = mapped::expression(ctx, &said.value, schema).map_err(at_line)?;
@@ -170,20 +171,12 @@ impl Conditions {
 
     /// The fate of a row that nothing has superseded; `is_broken` rows stand, to be rejected.
     fn fate(&self, is_broken: Expr) -> Result<Expr> {
-        when(self.unreadable.clone().or(is_broken), lit(arrow_null()))
+        when(self.unreadable.clone().or(is_broken), lit(ScalarValue::Utf8(None)))
             .when(self.deleted.clone(), lit(DELETED))
             .when(!self.keeps.clone(), lit(WHERE))
             .end()
             .map_err(|e| engine::error(e, "the fate of rows"))
     }
-}
-
-fn name_of(name: &str) -> &'static str {
-    if name == "where" { "where" } else { "deleted_when" }
-}
-
-fn arrow_null() -> datafusion::common::ScalarValue {
-    datafusion::common::ScalarValue::Utf8(None)
 }
 
 /// How many rows have which fate.
@@ -244,7 +237,7 @@ fn snapshots(
             (HELD_BY, instants(2, 1)),
         ])?)
         .map_err(failed)?;
-    let day = |day: i32| lit(datafusion::common::ScalarValue::Date32(Some(day)));
+    let day = |day: i32| lit(ScalarValue::Date32(Some(day)));
     let fate = when(named(DAY).lt(day(chosen)), lit(SUPERSEDED))
         .when(named(DAY).gt(day(chosen)), lit(AFTER_AS_OF))
         .otherwise(conditions.fate(lit(false))?)

@@ -111,11 +111,11 @@ pub fn delivery_day(object: &Object) -> Option<NaiveDate> {
 
 fn last_day(path: &str) -> Option<NaiveDate> {
     let is_digit = |at: usize| path.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
-    let days = path.char_indices().filter_map(|(at, _)| {
+    let mut days = path.char_indices().filter_map(|(at, _)| {
         let is_part = (at > 0 && is_digit(at - 1)) || is_digit(at + 10);
         path.get(at..at + 10).filter(|_| !is_part).and_then(parse_day)
     });
-    days.last()
+    days.next_back()
 }
 
 #[cfg(test)]
