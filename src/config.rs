@@ -4,6 +4,8 @@
 //! the nearest known key), [`Config`] is what the rest of the program sees, every default filled in and
 //! every limit checked. The environment is read here too, and only here: storage credentials, by name.
 
+mod delivery;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,8 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use toml::Spanned;
 
+pub use self::delivery::{Delivery, Mode};
+use self::delivery::{Names, TypedDelivery};
 use crate::error::{Error, Result};
 use crate::sources::feeds;
 
@@ -125,6 +129,7 @@ pub struct Source {
 pub struct Table {
     pub url: Located<String>,
     pub format: Format,
+    pub delivery: Delivery,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -279,6 +284,12 @@ struct TypedSource {
     #[serde(default)]
     kinds: BTreeMap<String, String>,
     starts_on: Option<Spanned<String>>,
+    mode: Option<Mode>,
+    key: Option<Spanned<Names>>,
+    version: Option<Spanned<String>>,
+    deleted_when: Option<Spanned<String>>,
+    #[serde(rename = "where")]
+    filter: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -286,6 +297,12 @@ struct TypedSource {
 struct TypedTable {
     url: Spanned<String>,
     format: Option<Format>,
+    mode: Option<Mode>,
+    key: Option<Spanned<Names>>,
+    version: Option<Spanned<String>>,
+    deleted_when: Option<Spanned<String>>,
+    #[serde(rename = "where")]
+    filter: Option<Spanned<String>>,
 }
 
 // ---- as meant ----------------------------------------------------------------------------------------
@@ -521,9 +538,17 @@ impl Place<'_> {
                 None => refused.hint(format!("the feeds are {}", names.join(", "))),
             });
         };
+        let delivery = TypedDelivery {
+            mode: typed.mode,
+            key: typed.key,
+            version: typed.version,
+            deleted_when: typed.deleted_when,
+            filter: typed.filter,
+        };
         let tables = match (typed.url, typed.tables) {
             (Some(url), None) => {
-                let table = self.table(url, typed.format)?;
+                let delivery = self.delivery(&TypedDelivery::default(), &delivery, at)?;
+                let table = self.table(url, typed.format, delivery)?;
                 BTreeMap::from([(feed.to_string(), table)])
             }
             (None, Some(tables)) if !tables.is_empty() => {
@@ -539,7 +564,15 @@ impl Place<'_> {
                             .error(table.url.span().start, format!("`{name}` cannot name a table"))
                             .hint("use lower-case letters, digits and _"));
                     }
-                    meant.insert(name, self.table(table.url, table.format)?);
+                    let own = TypedDelivery {
+                        mode: table.mode,
+                        key: table.key,
+                        version: table.version,
+                        deleted_when: table.deleted_when,
+                        filter: table.filter,
+                    };
+                    let delivery = self.delivery(&own, &delivery, table.url.span().start)?;
+                    meant.insert(name, self.table(table.url, table.format, delivery)?);
                 }
                 meant
             }
@@ -595,7 +628,7 @@ impl Place<'_> {
         Ok((name, self.located(source)))
     }
 
-    fn table(&self, url: Spanned<String>, format: Option<Format>) -> Result<Table> {
+    fn table(&self, url: Spanned<String>, format: Option<Format>, delivery: Delivery) -> Result<Table> {
         let lower = url.get_ref().to_lowercase();
         let format = match format {
             Some(format) => format,
@@ -607,7 +640,7 @@ impl Place<'_> {
                     .hint("add `format = \"csv\"` or `format = \"parquet\"`"));
             }
         };
-        Ok(Table { url: self.located(url), format })
+        Ok(Table { url: self.located(url), format, delivery })
     }
 
     fn score(&self, typed: Spanned<TypedScore>) -> Result<Score> {

@@ -2,7 +2,10 @@
 //!
 //! ```text
 //! pin          list every source once                                   sources::pin
-//! stage        typed_*, unique_*: exports as canonical columns          sources::typed
+//! read         text is landed, Parquet read in place                    sources::land, raw
+//! as-of        given, or the newest purchase or answer                  sources::typed
+//! stage        which rows stand as of then                              sources::modes
+//!              typed_*, unique_*: exports as canonical columns          sources::typed
 //! 1_judged     what is valid, and why not                               queries/
 //!              match_values: by which rows are matched to customers    sources::keys
 //! 2_staging    stg_*, int_customers, rejected_rows
@@ -29,8 +32,7 @@ mod tables;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, StringArray};
-use arrow::datatypes::TimestampMicrosecondType;
+use arrow::array::{ArrayRef, BooleanArray, Date32Array, Int64Array, StringArray};
 use chrono::NaiveDate;
 
 use crate::catalogue::Catalogue;
@@ -41,12 +43,13 @@ use crate::exposures::{self, batch};
 use crate::progress::Progress;
 use crate::queries;
 use crate::sources::keys;
+use crate::sources::modes::AsOf;
 use crate::sources::notes;
 use crate::sources::pin::{self, PinnedSource};
 use crate::sources::typed::{self, Typed};
 use crate::store::publish::{About, Run};
 use crate::store::{self, Store};
-pub use figures::{Account, LinkLine, Summary, TouchpointLine};
+pub use figures::{Account, LinkLine, Summary, TableAccount, TouchpointLine};
 use fingerprint::fingerprint;
 pub use stop::{Stop, Stopper};
 
@@ -161,7 +164,7 @@ impl<'a> Job<'a> {
                     .warns("an object is skipped", &[("object", url.clone()), ("reason", (*reason).into())]);
             }
         }
-        let typed = typed::stage(&engine, config, &pinned, &landing, progress).await?;
+        let opened = typed::open(&engine, &pinned, &landing, progress).await?;
         let clock = engine::time::Clock::new(config.timezone);
         let (as_of, as_of_day) = match request.as_of {
             Some(day) => {
@@ -171,11 +174,15 @@ impl<'a> Job<'a> {
                 (end - 1, day)
             }
             None => {
-                let newest = newest_event(&engine).await?;
+                let newest = typed::newest_event(&engine, config, &opened).await?;
                 let day = clock.local_day(newest).and_then(engine::time::date);
                 (newest, day.ok_or_else(|| Error::internal("the newest event has no day"))?)
             }
         };
+        // Modes ask for the as-of: which version of a row is used depends on it.
+        let standing = AsOf { at: as_of, day: as_of_day };
+        let typed = typed::stage(&engine, config, &opened, standing, progress).await?;
+        drop(opened);
         set_parameters(&mut engine, config, as_of, &typed);
         let fingerprint = fingerprint(config, &pinned, as_of);
         let run_id = format!("{as_of_day}-{}-{}", &fingerprint[..12], request.nonce);
@@ -211,12 +218,47 @@ impl<'a> Job<'a> {
                 ("objects", number(&|table| table.objects.len())),
                 ("skipped", number(&|table| table.skipped.len())),
                 ("rows_read", number(&|table| usize::try_from(table.rows).unwrap_or(usize::MAX))),
+                ("superseded", number(&|table| usize::try_from(table.superseded).unwrap_or(usize::MAX))),
+                ("handed_on", number(&|table| usize::try_from(table.handed_on()).unwrap_or(usize::MAX))),
+                (
+                    "compared_as",
+                    Arc::new(tables.iter().map(|(_, table)| table.compared_as).collect::<StringArray>()),
+                ),
                 (
                     "is_mapped_by_column",
                     Arc::new(
                         tables.iter().map(|(_, t)| Some(t.is_mapped_by_column)).collect::<BooleanArray>(),
                     ),
                 ),
+            ])?,
+        )?;
+        let filtered: Vec<(&str, &str, &str, u64)> = tables
+            .iter()
+            .flat_map(|(feed, t)| t.filtered.iter().map(|(why, rows)| (*feed, t.name.as_str(), *why, *rows)))
+            .collect();
+        self.engine.register_rows(
+            "filtered_rows",
+            batch(vec![
+                ("source", Arc::new(StringArray::from_iter_values(filtered.iter().map(|row| row.0)))),
+                ("table_name", Arc::new(StringArray::from_iter_values(filtered.iter().map(|row| row.1)))),
+                ("reason", Arc::new(StringArray::from_iter_values(filtered.iter().map(|row| row.2)))),
+                (
+                    "rows",
+                    Arc::new(filtered.iter().map(|row| i64::try_from(row.3).ok()).collect::<Int64Array>()),
+                ),
+            ])?,
+        )?;
+        let delivered: Vec<(&str, &str, i32)> = tables
+            .iter()
+            .filter(|(_, table)| table.is_append)
+            .flat_map(|(feed, table)| table.delivered().map(|(file, day)| (*feed, file, day.to_epoch_days())))
+            .collect();
+        self.engine.register_rows(
+            "deliveries",
+            batch(vec![
+                ("source", Arc::new(StringArray::from_iter_values(delivered.iter().map(|row| row.0)))),
+                ("file", Arc::new(StringArray::from_iter_values(delivered.iter().map(|row| row.1)))),
+                ("day", Arc::new(Date32Array::from_iter_values(delivered.iter().map(|row| row.2)))),
             ])?,
         )?;
         for (name, list) in [
@@ -336,23 +378,6 @@ impl<'a> Job<'a> {
             inputs: objects.map(Into::into).collect(),
         }
     }
-}
-
-/// The newest purchase or answer inside the plausible bounds, UTC microseconds.
-async fn newest_event(engine: &Engine) -> Result<i64> {
-    let plan = engine
-        .query(
-            "select max(newest) from (select max(ordered_at) as newest from typed_purchases \
-             union all select max(responded_at) from typed_surveys)",
-        )
-        .await?;
-    let rows = engine.collect(plan, "the newest event").await?;
-    rows.iter()
-        .find_map(|batch| batch.column(0).as_primitive_opt::<TimestampMicrosecondType>()?.iter().next().flatten())
-        .ok_or_else(|| {
-            Error::data("no purchase and no answer has a time that can be read")
-                .hint("`aftersale check` shows what is read; map `responded_at` and `ordered_at` to columns with times")
-        })
 }
 
 fn set_parameters(engine: &mut Engine, config: &Config, as_of: i64, typed: &BTreeMap<&'static str, Typed>) {

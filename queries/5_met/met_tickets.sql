@@ -1,6 +1,6 @@
 -- met_tickets: the tickets opened before each moment of truth, as they stood at it
 -- grain: moment_id, ticket_id
--- reads: int_moments, int_links, stg_tickets, stg_ticket_events
+-- reads: int_moments, int_links, stg_tickets, stg_ticket_events, stg_ticket_states
 -- kept: yes
 with
 
@@ -67,6 +67,57 @@ told as (
     group by about.moment_id, about.ticket_id
 ),
 
+-- one row per moment and ticket that came in versions: when the newest version before the moment held, and
+-- the oldest at or after it
+around as (
+    select
+        about.moment_id,
+        about.ticket_id,
+        max(case when versions.held_by < about.t_ref then versions.held_by end) as before_at,
+        min(case when versions.held_from >= about.t_ref then versions.held_by end) as after_at
+    from about
+    inner join stg_ticket_states as versions on versions.ticket_id = about.ticket_id
+    group by about.moment_id, about.ticket_id
+),
+
+-- what those two agree on held at the moment: counters only grow, and without a reopening between them a
+-- solution does not move
+versions as (
+    select
+        around.moment_id,
+        around.ticket_id,
+        around.before_at is not null and around.after_at is null as is_unchanged_since,
+        case
+            when after.reopens = 0 or after.reopens = before.reopens then after.reopens
+            when around.after_at is null then before.reopens
+        end as reopens,
+        case
+            when after.replies = 0 or after.replies = before.replies then after.replies
+            when around.after_at is null then before.replies
+        end as replies,
+        case
+            when after.transfers = 0 or after.transfers = before.transfers then after.transfers
+            when around.after_at is null then before.transfers
+        end as transfers,
+        coalesce(
+            before.solved_at,
+            case when after.solved_at < about.t_ref then after.solved_at end
+        ) as solved_at,
+        case
+            when around.after_at is null then around.before_at is not null
+            when after.reopens = 0 or after.reopens = before.reopens then true
+            when before.reopens is null and after.reopens is null
+                then before.solved_at is null or (before.solved_at is not distinct from after.solved_at)
+            else false
+        end as tells_solution
+    from around
+    inner join about on about.moment_id = around.moment_id and about.ticket_id = around.ticket_id
+    left join stg_ticket_states as before
+        on before.ticket_id = around.ticket_id and before.held_by = around.before_at
+    left join stg_ticket_states as after
+        on after.ticket_id = around.ticket_id and after.held_by = around.after_at
+),
+
 known as (
     select
         about.moment_id,
@@ -76,7 +127,8 @@ known as (
         told.ticket_id is not null and vocabulary.tells_solutions as has_told_solutions,
         told.ticket_id is not null and vocabulary.tells_reopenings as has_told_reopenings,
         told.ticket_id is not null and vocabulary.tells_transfers as has_told_transfers,
-        coalesce(tickets.updated_at < about.t_ref, false) as is_unchanged_since,
+        coalesce(tickets.updated_at < about.t_ref, false) or coalesce(versions.is_unchanged_since, false)
+            as is_unchanged_since,
         case when tickets.first_replied_at < about.t_ref then tickets.first_replied_at end
             as exported_first_replied_at,
         told.first_replied_at as told_first_replied_at,
@@ -88,21 +140,29 @@ known as (
         told.transfers as told_transfers,
         tickets.reopens as latest_reopens,
         tickets.replies as latest_replies,
-        tickets.transfers as latest_transfers
+        tickets.transfers as latest_transfers,
+        versions.ticket_id is not null as has_versions,
+        coalesce(versions.tells_solution, false) as has_version_solution,
+        versions.solved_at as version_solved_at,
+        versions.reopens as version_reopens,
+        versions.replies as version_replies,
+        versions.transfers as version_transfers
     from about
     inner join stg_tickets as tickets on tickets.ticket_id = about.ticket_id
     cross join vocabulary
     left join told on told.moment_id = about.moment_id and told.ticket_id = about.ticket_id
+    left join versions on versions.moment_id = about.moment_id and versions.ticket_id = about.ticket_id
 ),
 
 -- a latest state holds if nothing changed since the moment, or if a counter never left zero; else the
--- timeline tells; else it is unknown
+-- timeline tells, or the versions around the moment; else it is unknown
 states as (
     select
         * exclude (
             exported_first_replied_at, told_first_replied_at, latest_solved_at, told_solved_at,
             told_reopened_at, told_reopens, told_replies, told_transfers,
-            latest_reopens, latest_replies, latest_transfers
+            latest_reopens, latest_replies, latest_transfers, has_versions, has_version_solution,
+            version_solved_at, version_reopens, version_replies, version_transfers
         ),
 
         coalesce(told_first_replied_at, exported_first_replied_at) as first_replied_at,
@@ -113,27 +173,33 @@ states as (
                 case when told_reopened_at >= told_solved_at then null else told_solved_at end
             when latest_solved_at < t_ref and not coalesce(told_reopened_at > latest_solved_at, false)
                 then latest_solved_at
+            when has_version_solution then version_solved_at
         end as solved_at,
         -- a reopening after the moment may have moved the solution that it knew
         has_told_solutions
             or ($has_solved_at and (
                 is_unchanged_since
-                or coalesce(latest_reopens, 0) = 0
+                or latest_reopens = 0
+                or (latest_reopens is null and not has_versions)
+                or has_version_solution
                 or coalesce(latest_solved_at < t_ref, false)
             )) as is_solution_known,
 
         case
             when (is_unchanged_since and latest_reopens is not null) or latest_reopens = 0 then latest_reopens
             when has_told_reopenings then told_reopens
+            else version_reopens
         end as reopens,
         case
             when (is_unchanged_since and latest_replies is not null) or latest_replies = 0 then latest_replies
             when has_told_replies then told_replies
+            else version_replies
         end as replies,
         case
             when (is_unchanged_since and latest_transfers is not null) or latest_transfers = 0
                 then latest_transfers
             when has_told_transfers then told_transfers
+            else version_transfers
         end as transfers
     from known
 )

@@ -1,8 +1,8 @@
 -- rpt_data_quality: the accounting: what came in, what became of it, and what is not known
 -- grain: section, source, table, measure
--- reads: source_tables, value_notes, typed_surveys, typed_purchases, typed_tickets, typed_ticket_events, typed_interactions, typed_identities, judged_surveys, judged_purchases, judged_tickets, judged_ticket_events, judged_interactions, judged_identities, stg_surveys, stg_purchases, stg_tickets, stg_ticket_events, stg_interactions, stg_identities, rejected_rows, int_link_funnel, int_answers, fct_journeys, fct_journey_events, touchpoint_counts
+-- reads: source_tables, filtered_rows, deliveries, value_notes, typed_surveys, typed_purchases, typed_tickets, typed_ticket_events, typed_interactions, typed_identities, judged_surveys, judged_purchases, judged_tickets, judged_ticket_events, judged_interactions, judged_identities, stg_surveys, stg_purchases, stg_tickets, stg_ticket_events, stg_interactions, stg_identities, rejected_rows, int_link_funnel, int_answers, fct_journeys, fct_journey_events, touchpoint_counts
 -- order: section, source, table, measure
--- column section text: objects, rows, rejected, values, links, answers, leakage, touchpoints, coverage
+-- column section text: objects, versions, rows, filtered, rejected, late, values, links, answers, leakage, touchpoints, coverage
 -- column source text: the feed; for touchpoints the touchpoint's id
 -- column table text: the source's table, where it is about one; for links the feed that is linked to
 -- column measure text: what is counted
@@ -83,6 +83,29 @@ feeds as (
     where exists (select 1 from source_tables where source_tables.source = handed.source)
 ),
 
+-- events and the files that they came in
+arrived as (
+    select 'surveys' as source, responded_at as at, _file as file from stg_surveys
+    union all
+    select 'purchases', ordered_at, _file from stg_purchases
+    union all
+    select 'tickets', opened_at, _file from stg_tickets
+    union all
+    select 'ticket_events', occurred_at, _file from stg_ticket_events
+    union all
+    select 'interactions', occurred_at, _file from stg_interactions
+),
+
+-- rows whose file says on which day it was delivered: later than on the day of the event or the next one
+late as (
+    select
+        arrived.source,
+        count(case when deliveries.day > local_date(arrived.at, $zone) + interval '1 day' then 1 end) as rows
+    from arrived
+    inner join deliveries on deliveries.source = arrived.source and deliveries.file = arrived.file
+    group by arrived.source
+),
+
 answers as (
     select
         case
@@ -137,7 +160,35 @@ lines as (
     union all
     select 'objects', source, table_name, 'skipped', skipped, null, null from source_tables
     union all
+    select 'versions', source, table_name, concat('compared as ', compared_as), rows_read, null, null
+    from source_tables
+    where compared_as is not null
+    union all
     select 'rows', source, table_name, 'read', rows_read, null, null from source_tables
+    union all
+    select 'rows', source, table_name, 'superseded', superseded,
+        superseded / cast(nullif(rows_read, 0) as double), null
+    from source_tables
+    union all
+    select 'rows', source, table_name, 'filtered', rows_read - superseded - handed_on,
+        (rows_read - superseded - handed_on) / cast(nullif(rows_read, 0) as double), null
+    from source_tables
+    union all
+    select 'rows', source, table_name, 'handed on', handed_on,
+        handed_on / cast(nullif(rows_read, 0) as double), null
+    from source_tables
+    union all
+    select 'filtered', filtered_rows.source, filtered_rows.table_name, filtered_rows.reason, filtered_rows.rows,
+        filtered_rows.rows / cast(nullif(source_tables.rows_read, 0) as double), null
+    from filtered_rows
+    inner join source_tables
+        on source_tables.source = filtered_rows.source
+        and source_tables.table_name = filtered_rows.table_name
+    union all
+    select 'late', late.source, null, 'delivered nights after the event', late.rows,
+        late.rows / cast(nullif(feeds.staged, 0) as double), null
+    from late
+    inner join feeds on feeds.source = late.source
     union all
     select 'rows', source, null, 'handed on', handed_on, null, null from feeds
     union all

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::pipeline::{Outcome, Summary, TouchpointLine};
+use crate::pipeline::{Account, Outcome, Summary, TableAccount, TouchpointLine};
 use crate::progress::Progress;
 
 /// Standard error, and the clock.
@@ -88,11 +88,13 @@ impl Terminal {
                 ("is_latest", json!(outcome.is_latest)),
                 ("as_of", json!(summary.as_of)),
                 ("nps", json!(summary.nps)),
+                ("tables", json!(summary.tables.iter().map(table_account).collect::<Vec<_>>())),
+                ("feeds", json!(summary.accounts.iter().map(feed_account).collect::<Vec<_>>())),
             ];
             self.line("info", "published", &fields, "");
             return;
         }
-        self.say(&format!("\n{}\n\n{}", link_funnel(summary), drivers(summary)));
+        self.say(&format!("\n{}\n{}\n\n{}", accounting(summary), link_funnel(summary), drivers(summary)));
         if !outcome.is_latest {
             self.say("an earlier run looked at a later day and stays the latest; --make-latest overrides");
         }
@@ -100,21 +102,7 @@ impl Terminal {
 
     /// Feed by feed: what became of its rows, and how they are linked.
     pub fn inputs(&self, summary: &Summary) -> String {
-        let mut rows =
-            new_table(&["feed", "handed on", "superseded", "rejected", "after the as-of", "staged"]);
-        for account in &summary.accounts {
-            let figures = [
-                account.handed_on,
-                account.superseded,
-                account.rejected,
-                account.after_as_of,
-                account.staged,
-            ];
-            let cells = std::iter::once(account.feed.clone()).chain(figures.map(thousands));
-            rows.add_row(cells.collect::<Vec<_>>());
-        }
-        align_right(&mut rows, 1..6);
-        format!("as of {}\n\n{rows}\n\n{}\n", summary.as_of, link_funnel(summary))
+        format!("as of {}\n\n{}\n{}\n", summary.as_of, accounting(summary), link_funnel(summary))
     }
 }
 
@@ -167,6 +155,57 @@ fn link_funnel(summary: &Summary) -> String {
     }
     align_right(&mut links, 3..5);
     links.to_string()
+}
+
+/// What became of every row: of each table before the mapping, of each feed after it.
+fn accounting(summary: &Summary) -> String {
+    let mut tables = new_table(&["table", "read", "superseded", "filtered", "handed on", "filtered by"]);
+    for table in &summary.tables {
+        let name = match table.feed == table.table {
+            true => table.feed.clone(),
+            false => format!("{}: {}", table.feed, table.table),
+        };
+        let filtered = table.filtered.iter().map(|(_, rows)| rows).sum();
+        let figures = [table.read, table.superseded, filtered, table.handed_on].map(thousands);
+        let reasons: Vec<String> =
+            table.filtered.iter().map(|(reason, rows)| format!("{} {reason}", thousands(*rows))).collect();
+        let cells = std::iter::once(name).chain(figures).chain([reasons.join(", ")]);
+        tables.add_row(cells.collect::<Vec<_>>());
+    }
+    align_right(&mut tables, 1..5);
+    let mut feeds = new_table(&["feed", "handed on", "superseded", "rejected", "after the as-of", "staged"]);
+    for account in &summary.accounts {
+        let figures =
+            [account.handed_on, account.superseded, account.rejected, account.after_as_of, account.staged];
+        let cells = std::iter::once(account.feed.clone()).chain(figures.map(thousands));
+        feeds.add_row(cells.collect::<Vec<_>>());
+    }
+    align_right(&mut feeds, 1..6);
+    format!("{tables}\n\n{feeds}\n")
+}
+
+fn table_account(table: &TableAccount) -> Value {
+    let filtered: Map<String, Value> =
+        table.filtered.iter().map(|(reason, rows)| ((*reason).to_string(), json!(rows))).collect();
+    json!({
+        "feed": table.feed,
+        "table": table.table,
+        "read": table.read,
+        "superseded": table.superseded,
+        "filtered": filtered,
+        "handed_on": table.handed_on,
+    })
+}
+
+fn feed_account(account: &Account) -> Value {
+    json!({
+        "feed": account.feed,
+        "handed_on": account.handed_on,
+        "superseded": account.superseded,
+        "rejected": account.rejected,
+        "after_as_of": account.after_as_of,
+        "staged": account.staged,
+    })
 }
 
 /// Levers with the most detractors beyond what the others' share would give.

@@ -96,6 +96,9 @@ impl Engine {
         // Views over feeds without rows are planned with columns that may be null where logic says never;
         // the engine's check of that difference is about its own plans, not about data.
         config.options_mut().execution.skip_physical_aggregate_schema_check = true;
+        // Moving `get_field` below projections loses the names of tables on the way and then finds two columns
+        // of one name (DataFusion 55.2): planning a mapping over joined tables fails.
+        config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
         let ctx = SessionContext::new_with_config_rt(config, runtime);
         functions::register(&ctx);
         statistics::register(&ctx);

@@ -14,6 +14,7 @@ pub struct Summary {
     pub nps: Option<String>,
     /// Touchpoint, label, reach, exposed answers, detractor shares, difference.
     pub touchpoints: Vec<TouchpointLine>,
+    pub tables: Vec<TableAccount>,
     pub accounts: Vec<Account>,
     /// The link funnel of each pair of feeds, in the order in which a person reads it.
     pub links: Vec<LinkLine>,
@@ -46,7 +47,19 @@ pub struct LinkLine {
     pub of_rows: i64,
 }
 
-/// What became of a feed's rows.
+/// What became of a table's rows before the mapping: read = superseded + filtered + handed on.
+#[derive(Debug, Clone)]
+pub struct TableAccount {
+    pub feed: String,
+    pub table: String,
+    pub read: i64,
+    pub superseded: i64,
+    /// Rows left out, by reason.
+    pub filtered: Vec<(&'static str, i64)>,
+    pub handed_on: i64,
+}
+
+/// What became of a feed's rows: handed on by the mapping = superseded + rejected + after the as-of + staged.
 #[derive(Debug, Clone)]
 pub struct Account {
     pub feed: String,
@@ -58,6 +71,21 @@ pub struct Account {
 }
 
 impl Job<'_> {
+    fn table_accounts(&self) -> Vec<TableAccount> {
+        let rows = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
+        let tables = self.typed.iter().flat_map(|(feed, typed)| typed.tables.iter().map(move |t| (feed, t)));
+        tables
+            .map(|(feed, table)| TableAccount {
+                feed: (*feed).to_string(),
+                table: table.name.clone(),
+                read: rows(table.rows),
+                superseded: rows(table.superseded),
+                filtered: table.filtered.iter().map(|(reason, count)| (*reason, rows(*count))).collect(),
+                handed_on: rows(table.handed_on()),
+            })
+            .collect()
+    }
+
     pub(super) async fn accounts(&self) -> Result<Vec<Account>> {
         let mut accounts = Vec::new();
         for (feed, typed) in &self.typed {
@@ -117,6 +145,7 @@ impl Job<'_> {
     pub(super) async fn summary_of_inputs(&self) -> Result<Summary> {
         Ok(Summary {
             as_of: self.as_of_day.to_string(),
+            tables: self.table_accounts(),
             accounts: self.accounts().await?,
             links: self.links().await?,
             ..Summary::default()

@@ -54,6 +54,14 @@ pub(super) fn fingerprint(config: &Config, pinned: &[PinnedSource], as_of: i64) 
         }
         for table in &source.tables {
             add(&table.name);
+            let delivery = &table.delivery;
+            add(delivery.mode.as_str());
+            for said in delivery.key.iter().chain(&delivery.version) {
+                add(&said.value);
+            }
+            for condition in [&delivery.deleted_when, &delivery.filter] {
+                add(condition.as_ref().map_or("", |said| &said.value));
+            }
             for object in &table.objects {
                 add(&object.url);
                 add(&object.bytes.to_string());

@@ -28,6 +28,7 @@ pub(super) fn read_columns(
     pinned: &PinnedSource,
     raw: DataFrame,
     columns: Option<&BTreeMap<String, Located<String>>>,
+    also: &[&str],
     newest: i64,
     typed: &mut Typed,
 ) -> Result<DataFrame> {
@@ -89,6 +90,7 @@ pub(super) fn read_columns(
     outputs.push(place(land::FILE, DataType::Utf8));
     outputs.push(place(text::ROW, DataType::Int64));
     outputs.push(place(text::PROBLEM, DataType::Utf8));
+    outputs.extend(also.iter().map(|name| named(name)));
     raw.select(outputs).map_err(|e| engine::error(e, "the mapping"))
 }
 
@@ -233,7 +235,7 @@ fn at_line(error: Error, said: &Located<String>, schema: &datafusion::common::DF
 }
 
 /// The raw column names, for a person; none where the first line looks like data rather than a header.
-fn raw_names(schema: &datafusion::common::DFSchema) -> Vec<String> {
+pub(super) fn raw_names(schema: &datafusion::common::DFSchema) -> Vec<String> {
     let looks_like_data =
         |name: &String| name.parse::<f64>().is_ok() || engine::time::parse(name).is_some() || name.len() > 64;
     let names: Vec<String> = all_names(schema);

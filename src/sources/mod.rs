@@ -9,8 +9,10 @@
 mod columns;
 mod expr;
 pub mod feeds;
+mod history;
 pub mod keys;
 pub mod land;
+pub mod modes;
 pub mod notes;
 pub mod pin;
 mod raw;

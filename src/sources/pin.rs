@@ -1,6 +1,9 @@
 //! Listing, once: which objects a run reads, and which it skips and why.
 
-use crate::config::{Config, Format, Source, Table};
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+
+use crate::config::{Config, Delivery, Format, Source, Table, parse_day};
 use crate::error::{Context, Error, Result};
 use crate::sample;
 use crate::store::{self, Object, Store};
@@ -15,6 +18,9 @@ pub struct PinnedTable {
     pub name: String,
     pub format: Format,
     pub line: usize,
+    pub delivery: Delivery,
+    /// In which times without a zone are read.
+    pub timezone: Tz,
     pub store: Store,
     /// The objects that are read, by path.
     pub objects: Vec<Object>,
@@ -31,7 +37,7 @@ pub async fn pin(config: &Config) -> Result<Vec<PinnedSource>> {
     for source in config.sources.values() {
         let mut tables = Vec::new();
         for (name, table) in &source.tables {
-            let table = pin_table(config, name, table).await;
+            let table = pin_table(config, source, name, table).await;
             tables.push(table.with("source", &source.feed).with("table", name)?);
         }
         pinned.push(PinnedSource { source: source.clone(), tables });
@@ -39,7 +45,7 @@ pub async fn pin(config: &Config) -> Result<Vec<PinnedSource>> {
     Ok(pinned)
 }
 
-async fn pin_table(config: &Config, name: &str, table: &Table) -> Result<PinnedTable> {
+async fn pin_table(config: &Config, source: &Source, name: &str, table: &Table) -> Result<PinnedTable> {
     let (store, found) = if config.embedded {
         let store = sample::store()?;
         let objects = store.list(&table.url.value).await?;
@@ -73,6 +79,8 @@ async fn pin_table(config: &Config, name: &str, table: &Table) -> Result<PinnedT
         name: name.to_string(),
         format: table.format,
         line: table.url.line,
+        delivery: table.delivery.clone(),
+        timezone: source.timezone,
         store,
         objects,
         skipped,
@@ -92,5 +100,37 @@ fn reason_to_skip(object: &Object, format: Format, is_named: bool) -> Option<&'s
         Some("another file extension")
     } else {
         None
+    }
+}
+
+/// The day of a delivery: the last date, as in `2026-11-01`, in the object's path below the listed folder,
+/// else in its whole address.
+pub fn delivery_day(object: &Object) -> Option<NaiveDate> {
+    last_day(&object.path).or_else(|| last_day(&object.url))
+}
+
+fn last_day(path: &str) -> Option<NaiveDate> {
+    let is_digit = |at: usize| path.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
+    let mut days = path.char_indices().filter_map(|(at, _)| {
+        let is_part = (at > 0 && is_digit(at - 1)) || is_digit(at + 10);
+        path.get(at..at + 10).filter(|_| !is_part).and_then(parse_day)
+    });
+    days.next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_day_of_a_delivery_stands_in_its_path() {
+        let day = |path: &str| last_day(path).map(|day| day.to_string()).unwrap_or_default();
+        assert_eq!(day("tickets/ds=2026-11-01/part-0.parquet"), "2026-11-01");
+        assert_eq!(day("2026-10-31/tickets-2026-11-01.csv.gz"), "2026-11-01");
+        assert_eq!(day("tickets-2026-11-01T0200.csv"), "2026-11-01");
+        assert_eq!(day("2026-13-01/part-0.parquet"), "");
+        assert_eq!(day("12026-11-01.csv"), "");
+        assert_eq!(day("2026-11-012.csv"), "");
+        assert_eq!(day("größe/é2026-11-01"), "2026-11-01");
     }
 }

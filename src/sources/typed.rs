@@ -7,20 +7,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use arrow::array::AsArray;
+use arrow::datatypes::TimestampMicrosecondType;
+use chrono::NaiveDate;
 use datafusion::common::ScalarValue;
+use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::{Expr, cast, lit};
-use datafusion::prelude::DataFrame;
+use datafusion::prelude::{DataFrame, SessionContext};
 
 use super::columns::{nothing, read_columns};
 use super::expr::named;
 use super::feeds::{self, Feed};
-use super::pin::PinnedSource;
+use super::modes::{self, AsOf};
+use super::pin::{self, PinnedSource, PinnedTable};
 use super::raw::raw_table;
 use super::unique::unique;
-use super::{land, text};
-use crate::config::{Config, Mapping};
+use super::{history, land, text};
+use crate::config::{Config, Mapping, Mode};
 use crate::engine::{self, Engine, mapped};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::progress::Progress;
 use crate::store::{Object, Store};
 
@@ -36,82 +41,225 @@ pub struct Typed {
     pub tables: Vec<TableRead>,
 }
 
-/// What one table was read from.
+/// What one table was read from, and what became of its rows before the mapping.
 #[derive(Debug, Clone)]
 pub struct TableRead {
     pub name: String,
     pub objects: Vec<Object>,
     pub skipped: Vec<(String, &'static str)>,
     pub rows: u64,
+    pub superseded: u64,
+    /// Rows left out, by reason.
+    pub filtered: BTreeMap<&'static str, u64>,
+    /// What the version column was read as.
+    pub compared_as: Option<&'static str>,
     /// Mapped column by column, so that each row is handed on.
     pub is_mapped_by_column: bool,
+    /// Each row is delivered once, so that it can be late.
+    pub is_append: bool,
 }
 
-/// Makes `typed_<feed>` and `unique_<feed>` for every feed; a feed without a source has no rows.
+impl TableRead {
+    /// Rows that the mapping saw: all but those that are superseded or left out.
+    pub fn handed_on(&self) -> u64 {
+        self.rows.saturating_sub(self.superseded + self.filtered.values().sum::<u64>())
+    }
+
+    /// The objects whose path says on which day they were delivered.
+    pub fn delivered(&self) -> impl Iterator<Item = (&str, NaiveDate)> {
+        self.objects.iter().filter_map(|object| Some((object.url.as_str(), pin::delivery_day(object)?)))
+    }
+}
+
+/// A source with its raw tables open.
+pub struct Opened<'a> {
+    feed: &'static Feed,
+    pinned: &'a PinnedSource,
+    /// Beside each pinned table its rows as they are, and their number.
+    raw: Vec<(&'a PinnedTable, DataFrame, u64)>,
+}
+
+/// Opens the raw tables of every source; text is landed.
+///
+/// # Errors
+/// Those of storage, and `Kind::Data` for files that cannot be read at all.
+pub async fn open<'a>(
+    engine: &Engine,
+    pinned: &'a [PinnedSource],
+    landing: &Store,
+    progress: &dyn Progress,
+) -> Result<Vec<Opened<'a>>> {
+    progress.begins("read");
+    let (mut opened, mut all) = (Vec::new(), 0);
+    for feed in feeds::FEEDS {
+        let Some(source) = pinned.iter().find(|source| source.source.feed == feed.name) else { continue };
+        let ctx = engine.mapping_session();
+        let mut raw = Vec::new();
+        for table in &source.tables {
+            let plan = raw_table(&ctx, feed, table, landing, progress).await;
+            let plan = plan.with("table", &table.name).with("source", feed.name)?;
+            let count = plan.clone().count().await.map_err(|e| engine::run_error(e, &table.name))? as u64;
+            all += count;
+            raw.push((table, plan, count));
+        }
+        opened.push(Opened { feed, pinned: source, raw });
+    }
+    progress.ends("read", all);
+    Ok(opened)
+}
+
+/// The newest purchase or answer of all rows that are read, whatever their version; inside the plausible
+/// bounds, UTC microseconds. It settles the as-of, which modes ask for.
+///
+/// # Errors
+/// `Kind::Data` where no such time can be read; those of the mapping.
+pub async fn newest_event(engine: &Engine, config: &Config, opened: &[Opened<'_>]) -> Result<i64> {
+    let mut newest = None;
+    for source in opened.iter().filter(|source| matches!(source.feed.name, "surveys" | "purchases")) {
+        let ctx = engine.mapping_session();
+        let mut tables = Vec::new();
+        for (table, raw, _) in &source.raw {
+            let kept = modes::kept(&ctx, table, raw.clone()).with("source", source.feed.name)?;
+            tables.push((table.name.as_str(), kept));
+        }
+        let (plan, _) = map(&ctx, config, source, tables).await.with("source", source.feed.name)?;
+        let plan = plan
+            .aggregate(vec![], vec![max(named(source.feed.event_time)).alias("newest")])
+            .map_err(|e| engine::error(e, source.feed.name))?;
+        for batch in engine.collect(plan, source.feed.name).await? {
+            let times = batch.column(0).as_primitive_opt::<TimestampMicrosecondType>();
+            newest = newest.max(times.and_then(|times| times.iter().next().flatten()));
+        }
+    }
+    newest.ok_or_else(|| {
+        Error::data("no purchase and no answer has a time that can be read").hint(
+            "`aftersale check` shows what is read; map `responded_at` and `ordered_at` to columns with times",
+        )
+    })
+}
+
+/// Makes `typed_<feed>` and `unique_<feed>` for every feed, and `ticket_versions`; a feed without a source
+/// has no rows.
 ///
 /// # Errors
 /// `Kind::Config` for a mapping that does not fit, with its line; those of storage and engine.
 pub async fn stage(
     engine: &Engine,
     config: &Config,
-    pinned: &[PinnedSource],
-    landing: &Store,
+    opened: &[Opened<'_>],
+    as_of: AsOf,
     progress: &dyn Progress,
 ) -> Result<BTreeMap<&'static str, Typed>> {
     let mut all = BTreeMap::new();
+    let mut versions = None;
     for feed in feeds::FEEDS {
         let name = format!("typed_{}", feed.name);
-        match pinned.iter().find(|source| source.source.feed == feed.name) {
+        match opened.iter().find(|source| source.feed.name == feed.name) {
             Some(source) => {
                 progress.begins(feed.name);
-                let (plan, mut typed) =
-                    map(engine, config, feed, source, landing, progress).await.with("source", feed.name)?;
+                let standing = stands(engine, config, source, as_of, progress);
+                let (plan, known, mut typed) = standing.await.with("source", feed.name)?;
                 typed.rows = engine.keep(&name, plan).await.with("source", feed.name)?;
                 progress.ends(feed.name, typed.rows);
                 all.insert(feed.name, typed);
+                versions = versions.or(known);
             }
             None => engine.view(&name, nothing(engine, feed)?)?,
         }
         unique(engine, feed).await?;
     }
+    history::ticket_versions(engine, versions).await?;
     Ok(all)
 }
 
-// ---- mapping ------------------------------------------------------------------------------------------
-
-/// The raw tables of a source in a session of their own, and the mapping's plan on them.
-async fn map(
+/// The mapping's plan on the rows that stand, and on all versions where they tell of the past.
+async fn stands(
     engine: &Engine,
     config: &Config,
-    feed: &'static Feed,
-    pinned: &PinnedSource,
-    landing: &Store,
+    source: &Opened<'_>,
+    as_of: AsOf,
     progress: &dyn Progress,
-) -> Result<(DataFrame, Typed)> {
+) -> Result<(DataFrame, Option<DataFrame>, Typed)> {
     let ctx = engine.mapping_session();
-    let mut typed = Typed::default();
-    let is_mapped_by_column = matches!(pinned.source.mapping, Mapping::Columns(_));
-    let mut newest = i64::MIN;
-    let mut unreadable: Option<DataFrame> = None;
-    for table in &pinned.tables {
-        let raw = raw_table(&ctx, feed, table, landing, progress).await.with("table", &table.name)?;
-        let rows = raw.clone().count().await.map_err(|e| engine::run_error(e, &table.name))? as u64;
-        newest = table.objects.iter().map(|o| o.last_modified_micros).fold(newest, i64::max);
-        typed.tables.push(TableRead {
+    let is_mapped_by_column = matches!(source.pinned.source.mapping, Mapping::Columns(_));
+    let (mut reads, mut tables, mut versions) = (Vec::new(), Vec::new(), None);
+    for (table, raw, rows) in &source.raw {
+        let scratch = format!("modes_{}_{}", source.feed.name, table.name);
+        let standing = modes::standing(engine, &ctx, table, &scratch, as_of, raw.clone());
+        let mut standing = standing.await.with("table", &table.name)?;
+        if standing.compared_as == Some("text") {
+            progress.warns(
+                "versions are neither times nor numbers: they are compared as text, and not with the as-of",
+                &[("source", source.feed.name.into()), ("table", table.name.clone())],
+            );
+        }
+        reads.push(TableRead {
             name: table.name.clone(),
             objects: table.objects.clone(),
             skipped: table.skipped.clone(),
-            rows,
+            rows: *rows,
+            superseded: standing.fates.remove(modes::SUPERSEDED).unwrap_or(0),
+            filtered: standing.fates,
+            compared_as: standing.compared_as,
             is_mapped_by_column,
+            is_append: table.delivery.mode == Mode::Append,
         });
+        tables.push((table.name.as_str(), standing.rows));
+        versions = standing.versions;
+    }
+    let (plan, mut typed) = map(&ctx, config, source, tables).await?;
+    typed.tables = reads;
+    // What a query makes of older versions, joined with today's other tables, would be no past state.
+    let versions = match (&source.pinned.source.mapping, versions) {
+        (Mapping::Columns(columns), Some(versions)) if source.feed.name == "tickets" => {
+            let typed = &mut Typed::default();
+            let held = [modes::HELD_FROM, modes::HELD_BY];
+            let newest = newest_change(source);
+            let pinned = source.pinned;
+            let read = read_columns(
+                &ctx,
+                config,
+                source.feed,
+                pinned,
+                versions,
+                Some(columns),
+                &held,
+                newest,
+                typed,
+            );
+            Some(read?)
+        }
+        _ => None,
+    };
+    Ok((plan, versions, typed))
+}
+
+/// The newest last change of a source's objects, UTC microseconds.
+fn newest_change(source: &Opened<'_>) -> i64 {
+    let objects = source.pinned.tables.iter().flat_map(|table| &table.objects);
+    objects.map(|object| object.last_modified_micros).max().unwrap_or(i64::MIN)
+}
+
+/// The mapping's plan on these tables of a source, in a session that holds no others.
+async fn map(
+    ctx: &SessionContext,
+    config: &Config,
+    source: &Opened<'_>,
+    tables: Vec<(&str, DataFrame)>,
+) -> Result<(DataFrame, Typed)> {
+    let mut typed = Typed::default();
+    let newest = newest_change(source);
+    let is_mapped_by_column = matches!(source.pinned.source.mapping, Mapping::Columns(_));
+    let mut unreadable: Option<DataFrame> = None;
+    for (name, rows) in tables {
+        let failed = |e| engine::error(e, name);
         // Rows that could not be read never reach a query's joins: they go straight to the rejects.
-        let problem = raw.schema().has_column_with_unqualified_name(text::PROBLEM);
+        let problem = rows.schema().has_column_with_unqualified_name(text::PROBLEM);
         if problem && !is_mapped_by_column {
-            let failed = |e| engine::error(e, &table.name);
-            let bad = raw.clone().filter(named(text::PROBLEM).is_not_null()).map_err(failed)?;
+            let bad = rows.clone().filter(named(text::PROBLEM).is_not_null()).map_err(failed)?;
             let bad = bad
                 .select(vec![
-                    lit(table.name.as_str()).alias("_table"),
+                    lit(name).alias("_table"),
                     named(land::FILE),
                     named(text::ROW),
                     named(text::PROBLEM),
@@ -121,22 +269,23 @@ async fn map(
                 Some(others) => others.union(bad).map_err(failed)?,
                 None => bad,
             });
-            let good = raw.filter(named(text::PROBLEM).is_null()).map_err(failed)?;
+            let good = rows.filter(named(text::PROBLEM).is_null()).map_err(failed)?;
             let good = good.drop_columns(&[text::PROBLEM]).map_err(failed)?;
-            ctx.register_table(&table.name, good.into_view()).map_err(failed)?;
+            ctx.register_table(name, good.into_view()).map_err(failed)?;
         } else {
-            ctx.register_table(&table.name, raw.into_view()).map_err(|e| engine::error(e, &table.name))?;
+            ctx.register_table(name, rows.into_view()).map_err(failed)?;
         }
     }
+    let (feed, pinned) = (source.feed, source.pinned);
     let plan = match &pinned.source.mapping {
         Mapping::Query(sql) => {
-            let plan = mapped::query(&ctx, &sql.value).await.with("line", sql.line)?;
-            read_columns(&ctx, config, feed, pinned, plan, None, newest, &mut typed)?
+            let plan = mapped::query(ctx, &sql.value).await.with("line", sql.line)?;
+            read_columns(ctx, config, feed, pinned, plan, None, &[], newest, &mut typed)?
         }
         Mapping::Columns(columns) => {
             let table = &pinned.tables[0].name;
             let raw = ctx.table(table.as_str()).await.map_err(|e| engine::error(e, table))?;
-            read_columns(&ctx, config, feed, pinned, raw, Some(columns), newest, &mut typed)?
+            read_columns(ctx, config, feed, pinned, raw, Some(columns), &[], newest, &mut typed)?
         }
     };
     match unreadable {

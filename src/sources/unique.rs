@@ -15,7 +15,10 @@ use crate::error::Result;
 /// `unique_<feed>`: of identical rows of one key the first by file and row; conflicting ones all, marked.
 pub(super) async fn unique(engine: &Engine, feed: &'static Feed) -> Result<()> {
     let failed = |e| engine::error(e, feed.name);
-    let typed = engine.table(&format!("typed_{}", feed.name)).await?;
+    let all = engine.table(&format!("typed_{}", feed.name)).await?;
+    // A row that is rejected whatever it holds makes no other row doubtful.
+    let is_sound = named(text::PROBLEM).is_null();
+    let typed = all.clone().filter(is_sound.clone()).map_err(failed)?;
     let keys: Vec<Expr> = feed.key.iter().map(|key| named(key)).collect();
     let has_key = keys.iter().map(|key| key.clone().is_not_null()).reduce(Expr::and).unwrap_or(lit(true));
     let content = content(&typed, engine)?;
@@ -29,7 +32,7 @@ pub(super) async fn unique(engine: &Engine, feed: &'static Feed) -> Result<()> {
     let names = format!("repeated_{}", feed.name);
     let alone = lit(false).alias("is_conflicting");
     if engine.keep(&names, repeated).await? == 0 {
-        let plan = typed.with_column("is_conflicting", lit(false)).map_err(failed)?;
+        let plan = all.with_column("is_conflicting", lit(false)).map_err(failed)?;
         return engine.view(&format!("unique_{}", feed.name), plan);
     }
     let repeated = engine.table(&names).await?.alias("repeated").map_err(failed)?;
@@ -38,6 +41,7 @@ pub(super) async fn unique(engine: &Engine, feed: &'static Feed) -> Result<()> {
     let columns: Vec<Expr> = typed.schema().columns().into_iter().map(|c| named(&c.name)).collect();
     let mut singles = columns.clone();
     singles.push(alone);
+    let broken = all.filter(!is_sound).and_then(|rows| rows.select(singles.clone())).map_err(failed)?;
     let single =
         matches(typed.clone(), JoinType::LeftAnti).and_then(|rows| rows.select(singles)).map_err(failed)?;
     let copies = matches(typed, JoinType::LeftSemi).map_err(failed)?;
@@ -68,7 +72,10 @@ pub(super) async fn unique(engine: &Engine, feed: &'static Feed) -> Result<()> {
         })
         .and_then(|rows| rows.select(judged))
         .map_err(failed)?;
-    engine.view(&format!("unique_{}", feed.name), single.union(kept).map_err(failed)?)
+    engine.view(
+        &format!("unique_{}", feed.name),
+        single.union(broken).and_then(|rows| rows.union(kept)).map_err(failed)?,
+    )
 }
 
 fn typed_columns(columns: &[Expr], table: &str) -> Vec<Expr> {
@@ -82,7 +89,7 @@ fn typed_columns(columns: &[Expr], table: &str) -> Vec<Expr> {
 }
 
 /// A row's content as one text: every column but its place.
-fn content(typed: &DataFrame, engine: &Engine) -> Result<Expr> {
+pub(super) fn content(typed: &DataFrame, engine: &Engine) -> Result<Expr> {
     let place = ["_table", land::FILE, text::ROW];
     let parts: Vec<Expr> = typed
         .schema()

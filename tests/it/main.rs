@@ -6,6 +6,8 @@
 //! | `checks` | does each file of `queries/checks/` see the fault that it is there for? |
 //! | `cli` | exit codes, messages, signals, the same bytes at any number of threads |
 //! | `shuffle` | does the order of the rows, or of the files, change a result? |
+//! | `nights` | can a past night be run again from all deliveries? |
+//! | `known_at` | what goes wrong if the latest state is taken for the state at the answer? |
 //! | `s3` | a whole job on object storage |
 //! | `olist` | the figures of the real data, where it is there |
 //! | `tidy` | does each power stay in its room, and does each query read what it declares? |
@@ -22,6 +24,8 @@
 mod cases;
 mod checks;
 mod cli;
+mod known_at;
+mod nights;
 mod olist;
 mod program;
 mod s3;
