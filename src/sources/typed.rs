@@ -116,6 +116,7 @@ pub async fn open<'a>(
 pub async fn newest_event(engine: &Engine, config: &Config, opened: &[Opened<'_>]) -> Result<i64> {
     let mut newest = None;
     for source in opened.iter().filter(|source| matches!(source.feed.name, "surveys" | "purchases")) {
+        let Some(time) = source.feed.event_time else { continue };
         let ctx = engine.mapping_session();
         let mut tables = Vec::new();
         for (table, raw, _) in &source.raw {
@@ -124,7 +125,7 @@ pub async fn newest_event(engine: &Engine, config: &Config, opened: &[Opened<'_>
         }
         let (plan, _) = map(&ctx, config, source, tables).await.with("source", source.feed.name)?;
         let plan = plan
-            .aggregate(vec![], vec![max(named(source.feed.event_time)).alias("newest")])
+            .aggregate(vec![], vec![max(named(time)).alias("newest")])
             .map_err(|e| engine::error(e, source.feed.name))?;
         for batch in engine.collect(plan, source.feed.name).await? {
             let times = batch.column(0).as_primitive_opt::<TimestampMicrosecondType>();
