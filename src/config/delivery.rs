@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(names(of("two")), ["x", "y"]);
         assert_eq!(of("two").version.as_ref().map(|v| v.value.as_str()), Some("seen"));
         assert_eq!(of("two").filter.as_ref().map(|v| v.value.as_str()), Some("b = 2"));
-        assert_eq!(of("two").filter.as_ref().map(|v| v.line), Some(10));
+        assert_eq!(of("two").filter.as_ref().map(|v| v.line), Some(11));
         assert_eq!((of("three").mode, names(of("three"))), (Mode::Append, vec![]));
         assert_eq!(of("three").filter.as_ref().map(|v| v.line), Some(7));
     }
@@ -173,7 +173,7 @@ mod tests {
     fn mistakes_are_refused_with_their_line() {
         assert_eq!(
             refusal("url = \"t.csv\"\nmode = \"upsert\"\nkey = \"id\""),
-            ("`mode = \"upsert\"` needs `key` and `version`".into(), "aftersale.toml:4".into())
+            ("`mode = \"upsert\"` needs `key` and `version`".into(), "aftersale.toml:3".into())
         );
         assert_eq!(
             refusal("url = \"t.csv\"\nversion = \"seen\""),
