@@ -150,14 +150,11 @@ impl<'a> Job<'a> {
             None => output.child("landed")?,
         };
         progress.begins("list");
-        let pinned = pin::pin(config).await?;
+        let pinned = pin::pin(config, request.as_of).await?;
         let objects = pinned.iter().flat_map(|s| &s.tables).map(|t| t.objects.len() as u64).sum();
         progress.ends("list", objects);
         for table in pinned.iter().flat_map(|source| &source.tables) {
-            for (url, reason) in &table.skipped {
-                progress
-                    .warns("an object is skipped", &[("object", url.clone()), ("reason", (*reason).into())]);
-            }
+            pin::tell_skipped(table, progress);
         }
         let typed = typed::stage(&engine, config, &pinned, &landing, progress).await?;
         let clock = engine::time::Clock::new(config.timezone);
@@ -209,6 +206,7 @@ impl<'a> Job<'a> {
                 ("objects", number(&|table| table.objects.len())),
                 ("skipped", number(&|table| table.skipped.len())),
                 ("rows_read", number(&|table| usize::try_from(table.rows).unwrap_or(usize::MAX))),
+                ("filtered", number(&|table| usize::try_from(table.filtered).unwrap_or(usize::MAX))),
                 (
                     "is_mapped_by_column",
                     Arc::new(

@@ -150,6 +150,8 @@ lines as (
     union all
     select 'rows', source, table_name, 'read', rows_read, null, null from source_tables
     union all
+    select 'rows', source, table_name, 'filtered', filtered, null, null from source_tables where filtered > 0
+    union all
     select 'rows', source, null, 'handed on', handed_on, null, null from feeds
     union all
     select 'rows', source, null, 'superseded', superseded, superseded / cast(nullif(handed_on, 0) as double),

@@ -53,6 +53,7 @@ pub(super) fn fingerprint(config: &Config, pinned: &[PinnedSource], as_of: i64) 
         }
         for table in &source.tables {
             add(&table.name);
+            add(&format!("{:?}", (table.format, &table.reading)));
             for object in &table.objects {
                 add(&object.url);
                 add(&object.bytes.to_string());

@@ -7,12 +7,18 @@
 //! in SQL (`queries/1_judged`).
 
 mod columns;
+mod days;
+mod elements;
+pub mod encoding;
 mod expr;
 pub mod feeds;
+pub mod json;
 pub mod land;
 pub mod notes;
+mod object;
 pub mod pin;
 mod raw;
 pub mod text;
 pub mod typed;
 mod unique;
+mod window;

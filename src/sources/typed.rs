@@ -14,8 +14,8 @@ use datafusion::prelude::DataFrame;
 use super::columns::{nothing, read_columns};
 use super::expr::named;
 use super::feeds::{self, Feed};
-use super::pin::PinnedSource;
-use super::raw::raw_table;
+use super::pin::{PinnedSource, PinnedTable};
+use super::raw::{Raw, raw_table};
 use super::unique::unique;
 use super::{land, text};
 use crate::config::{Config, Mapping};
@@ -43,6 +43,8 @@ pub struct TableRead {
     pub objects: Vec<Object>,
     pub skipped: Vec<(String, &'static str)>,
     pub rows: u64,
+    /// Of them, those that the configuration leaves out.
+    pub filtered: u64,
     /// Mapped column by column, so that each row is handed on.
     pub is_mapped_by_column: bool,
 }
@@ -79,6 +81,20 @@ pub async fn stage(
 
 // ---- mapping ------------------------------------------------------------------------------------------
 
+async fn count(plan: &DataFrame, table: &str) -> Result<u64> {
+    Ok(plan.clone().count().await.map_err(|e| engine::run_error(e, table))? as u64)
+}
+
+/// Without the further header rows that stand after the header of each file.
+fn without_header_rows(raw: DataFrame, table: &PinnedTable) -> Result<DataFrame> {
+    match table.reading.skip_after_header {
+        0 => Ok(raw),
+        rows => {
+            raw.filter(named(text::ROW).gt(lit(i64::from(rows)))).map_err(|e| engine::error(e, &table.name))
+        }
+    }
+}
+
 /// The raw tables of a source in a session of their own, and the mapping's plan on them.
 async fn map(
     engine: &Engine,
@@ -94,14 +110,26 @@ async fn map(
     let mut newest = i64::MIN;
     let mut unreadable: Option<DataFrame> = None;
     for table in &pinned.tables {
-        let raw = raw_table(&ctx, feed, table, landing, progress).await.with("table", &table.name)?;
-        let rows = raw.clone().count().await.map_err(|e| engine::run_error(e, &table.name))? as u64;
+        let Raw { plan: raw, skipped } =
+            raw_table(&ctx, feed, table, landing, progress).await.with("table", &table.name)?;
+        let rows = count(&raw, &table.name).await?;
+        let raw = without_header_rows(raw, table)?;
+        let filtered = match table.reading.skip_after_header {
+            0 => 0,
+            _ => rows - count(&raw, &table.name).await?,
+        };
         newest = table.objects.iter().map(|o| o.last_modified_micros).fold(newest, i64::max);
         typed.tables.push(TableRead {
             name: table.name.clone(),
-            objects: table.objects.clone(),
-            skipped: table.skipped.clone(),
+            objects: table
+                .objects
+                .iter()
+                .filter(|object| !skipped.iter().any(|(url, _)| *url == object.url))
+                .cloned()
+                .collect(),
+            skipped: table.skipped.iter().chain(&skipped).cloned().collect(),
             rows,
+            filtered,
             is_mapped_by_column,
         });
         // Rows that could not be read never reach a query's joins: they go straight to the rejects.
