@@ -5,6 +5,7 @@
 //! every limit checked. The environment is read here too, and only here: storage credentials, by name.
 
 mod delivery;
+mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,8 @@ pub use self::delivery::{Delivery, Mode};
 use self::delivery::{Names, TypedDelivery};
 use crate::error::{Error, Result};
 use crate::sources::feeds;
+pub use reading::{Covers, Encoding, Partition, Reading};
+use reading::{TypedPartition, TypedReading};
 
 /// What the rest of the program sees.
 #[derive(Debug, Clone)]
@@ -117,6 +120,10 @@ pub struct Source {
     pub feed: String,
     /// Naive times in this source are local to this zone.
     pub timezone: Tz,
+    /// How its times are written, beside the forms that are always read.
+    pub timestamp_formats: Vec<String>,
+    /// Before the decimals of its numbers, where they are text.
+    pub decimal: char,
     pub tables: BTreeMap<String, Table>,
     pub mapping: Mapping,
     /// The export's words for an interaction's kind, mapped to ours.
@@ -130,12 +137,17 @@ pub struct Table {
     pub url: Located<String>,
     pub format: Format,
     pub delivery: Delivery,
+    pub reading: Reading,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     Csv,
+    /// A JSON object a line.
+    Ndjson,
+    /// One JSON array of objects.
+    Json,
     Parquet,
 }
 
@@ -143,10 +155,39 @@ impl Format {
     pub fn as_str(self) -> &'static str {
         match self {
             Format::Csv => "csv",
+            Format::Ndjson => "ndjson",
+            Format::Json => "json",
             Format::Parquet => "parquet",
         }
     }
+
+    /// The endings of names that objects of the format carry, before that of a compression.
+    pub fn endings(self) -> &'static [&'static str] {
+        match self {
+            Format::Csv => &[".csv", ".tsv"],
+            Format::Ndjson => &[".ndjson", ".jsonl", ".json"],
+            Format::Json => &[".json"],
+            Format::Parquet => &[".parquet"],
+        }
+    }
+
+    /// The format that a name tells, if it does.
+    fn of_name(name: &str) -> Option<Format> {
+        let name = name.to_lowercase();
+        let plain = COMPRESSED.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
+        let told = [
+            (Format::Csv, ".csv"),
+            (Format::Ndjson, ".ndjson"),
+            (Format::Ndjson, ".jsonl"),
+            (Format::Json, ".json"),
+            (Format::Parquet, ".parquet"),
+        ];
+        told.iter().find(|(_, ending)| plain.ends_with(ending)).map(|(format, _)| *format)
+    }
 }
+
+/// Endings that compressed objects carry after that of their format.
+pub const COMPRESSED: &[&str] = &[".gz", ".gzip", ".zst", ".zstd"];
 
 #[derive(Debug, Clone)]
 pub enum Mapping {
@@ -290,6 +331,32 @@ struct TypedSource {
     deleted_when: Option<Spanned<String>>,
     #[serde(rename = "where")]
     filter: Option<Spanned<String>>,
+    delimiter: Option<Spanned<String>>,
+    encoding: Option<Spanned<Encoding>>,
+    skip_after_header: Option<Spanned<u32>>,
+    records: Option<Spanned<String>>,
+    timestamp_formats: Option<Spanned<Vec<String>>>,
+    decimal: Option<Spanned<String>>,
+    nulls: Option<Spanned<Vec<String>>>,
+    ready: Option<Spanned<String>>,
+    partition: Option<Spanned<TypedPartition>>,
+}
+
+impl TypedSource {
+    fn reading(&mut self) -> TypedReading {
+        TypedReading {
+            delimiter: self.delimiter.take(),
+            encoding: self.encoding.take(),
+            skip_after_header: self.skip_after_header.take(),
+            records: self.records.take(),
+            timezone: self.timezone.take(),
+            timestamp_formats: self.timestamp_formats.take(),
+            decimal: self.decimal.take(),
+            nulls: self.nulls.take(),
+            ready: self.ready.take(),
+            partition: self.partition.take(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -303,6 +370,33 @@ struct TypedTable {
     deleted_when: Option<Spanned<String>>,
     #[serde(rename = "where")]
     filter: Option<Spanned<String>>,
+    delimiter: Option<Spanned<String>>,
+    encoding: Option<Spanned<Encoding>>,
+    skip_after_header: Option<Spanned<u32>>,
+    records: Option<Spanned<String>>,
+    timezone: Option<Spanned<String>>,
+    timestamp_formats: Option<Spanned<Vec<String>>>,
+    decimal: Option<Spanned<String>>,
+    nulls: Option<Spanned<Vec<String>>>,
+    ready: Option<Spanned<String>>,
+    partition: Option<Spanned<TypedPartition>>,
+}
+
+impl TypedTable {
+    fn reading(&mut self) -> TypedReading {
+        TypedReading {
+            delimiter: self.delimiter.take(),
+            encoding: self.encoding.take(),
+            skip_after_header: self.skip_after_header.take(),
+            records: self.records.take(),
+            timezone: self.timezone.take(),
+            timestamp_formats: self.timestamp_formats.take(),
+            decimal: self.decimal.take(),
+            nulls: self.nulls.take(),
+            ready: self.ready.take(),
+            partition: self.partition.take(),
+        }
+    }
 }
 
 // ---- as meant ----------------------------------------------------------------------------------------
@@ -529,7 +623,7 @@ impl Place<'_> {
         Ok(Identity { matched, max_customers_per_value })
     }
 
-    fn source(&self, feed: &str, typed: TypedSource, at: usize, zone: Tz) -> Result<Source> {
+    fn source(&self, feed: &str, mut typed: TypedSource, at: usize, zone: Tz) -> Result<Source> {
         let Some(known) = feeds::feed(feed) else {
             let names: Vec<&str> = feeds::FEEDS.iter().map(|f| f.name).collect();
             let refused = self.error(at, format!("`{feed}` is not a feed"));
@@ -538,27 +632,23 @@ impl Place<'_> {
                 None => refused.hint(format!("the feeds are {}", names.join(", "))),
             });
         };
+        let reading = typed.reading();
         let delivery = TypedDelivery {
             mode: typed.mode,
-            key: typed.key,
-            version: typed.version,
-            deleted_when: typed.deleted_when,
-            filter: typed.filter,
+            key: typed.key.take(),
+            version: typed.version.take(),
+            deleted_when: typed.deleted_when.take(),
+            filter: typed.filter.take(),
         };
         let tables = match (typed.url, typed.tables) {
             (Some(url), None) => {
                 let delivery = self.delivery(&TypedDelivery::default(), &delivery, at)?;
-                let table = self.table(url, typed.format, delivery)?;
+                let table = self.table(url, typed.format, &reading, delivery)?;
                 BTreeMap::from([(feed.to_string(), table)])
             }
             (None, Some(tables)) if !tables.is_empty() => {
-                if typed.format.is_some() {
-                    return Err(self
-                        .error(at, format!("`format` stands beside `tables` in [sources.{feed}]"))
-                        .hint("give each table its own format"));
-                }
                 let mut meant = BTreeMap::new();
-                for (name, table) in tables {
+                for (name, mut table) in tables {
                     if !is_plain_name(&name) {
                         return Err(self
                             .error(table.url.span().start, format!("`{name}` cannot name a table"))
@@ -566,13 +656,18 @@ impl Place<'_> {
                     }
                     let own = TypedDelivery {
                         mode: table.mode,
-                        key: table.key,
-                        version: table.version,
-                        deleted_when: table.deleted_when,
-                        filter: table.filter,
+                        key: table.key.take(),
+                        version: table.version.take(),
+                        deleted_when: table.deleted_when.take(),
+                        filter: table.filter.take(),
                     };
                     let delivery = self.delivery(&own, &delivery, table.url.span().start)?;
-                    meant.insert(name, self.table(table.url, table.format, delivery)?);
+                    let own = table.reading();
+                    let format = table.format.or(typed.format);
+                    let all = own.clone().or(&reading);
+                    let table = self.table(table.url, format, &all, delivery)?;
+                    self.refuse_misplaced(&own, &[table.format])?;
+                    meant.insert(name, table);
                 }
                 meant
             }
@@ -602,6 +697,9 @@ impl Place<'_> {
                     .hint("say in `query` how they join"));
             }
         };
+        let formats: Vec<Format> = tables.values().map(|table| table.format).collect();
+        self.refuse_misplaced(&reading, &formats)?;
+        let values = self.agreed(feed, &tables, zone)?;
         if !typed.kinds.is_empty() && known.column("kind").is_none() {
             return Err(self
                 .error(at, format!("`kinds` stands in [sources.{feed}]"))
@@ -609,7 +707,9 @@ impl Place<'_> {
         }
         Ok(Source {
             feed: feed.to_string(),
-            timezone: typed.timezone.as_ref().map_or(Ok(zone), |zone| self.zone(zone))?,
+            timezone: values.timezone.unwrap_or(zone),
+            timestamp_formats: values.timestamp_formats,
+            decimal: values.decimal,
             tables,
             mapping,
             kinds: typed.kinds,
@@ -628,19 +728,46 @@ impl Place<'_> {
         Ok((name, self.located(source)))
     }
 
-    fn table(&self, url: Spanned<String>, format: Option<Format>, delivery: Delivery) -> Result<Table> {
-        let lower = url.get_ref().to_lowercase();
-        let format = match format {
-            Some(format) => format,
-            None if lower.ends_with(".csv") => Format::Csv,
-            None if lower.ends_with(".parquet") => Format::Parquet,
-            None => {
-                return Err(self
-                    .error(url.span().start, "the format cannot be told from the address")
-                    .hint("add `format = \"csv\"` or `format = \"parquet\"`"));
-            }
+    fn table(
+        &self,
+        url: Spanned<String>,
+        format: Option<Format>,
+        typed: &TypedReading,
+        delivery: Delivery,
+    ) -> Result<Table> {
+        let Some(format) = format.or_else(|| Format::of_name(url.get_ref())) else {
+            return Err(self
+                .error(url.span().start, "the format cannot be told from the address")
+                .hint("add `format = \"csv\"`, \"ndjson\", \"json\" or \"parquet\""));
         };
-        Ok(Table { url: self.located(url), format, delivery })
+        Ok(Table { url: self.located(url), format, reading: self.reading(typed)?, delivery })
+    }
+
+    /// How values are written, which all tables of a source share: after its query nobody could tell
+    /// which table a value came from.
+    fn agreed(&self, feed: &str, tables: &BTreeMap<String, Table>, zone: Tz) -> Result<Reading> {
+        let mut agreed: Option<&Reading> = None;
+        for table in tables.values() {
+            let own = &table.reading;
+            let first = *agreed.get_or_insert(own);
+            let differing = [
+                ("timezone", own.timezone.unwrap_or(zone) != first.timezone.unwrap_or(zone)),
+                ("timestamp_formats", own.timestamp_formats != first.timestamp_formats),
+                ("decimal", own.decimal != first.decimal),
+            ];
+            if let Some((key, _)) = differing.iter().find(|(_, differs)| *differs) {
+                return Err(self
+                    .error_at_line(
+                        table.url.line,
+                        format!("the tables of [sources.{feed}] differ in their `{key}`"),
+                    )
+                    .hint(
+                        "say it once for the source, and for the others in `query`: read_number(column, ','), \
+                         get_field(read_time(column, 'Europe/Madrid', null, null, '%d/%m/%Y'), 'at')",
+                    ));
+            }
+        }
+        Ok(agreed.cloned().unwrap_or_default())
     }
 
     fn score(&self, typed: Spanned<TypedScore>) -> Result<Score> {

@@ -155,14 +155,11 @@ impl<'a> Job<'a> {
             None => output.child("landed")?,
         };
         progress.begins("list");
-        let pinned = pin::pin(config).await?;
+        let pinned = pin::pin(config, request.as_of).await?;
         let objects = pinned.iter().flat_map(|s| &s.tables).map(|t| t.objects.len() as u64).sum();
         progress.ends("list", objects);
         for table in pinned.iter().flat_map(|source| &source.tables) {
-            for (url, reason) in &table.skipped {
-                progress
-                    .warns("an object is skipped", &[("object", url.clone()), ("reason", (*reason).into())]);
-            }
+            pin::tell_skipped(table, progress);
         }
         let opened = typed::open(&engine, &pinned, &landing, progress).await?;
         let clock = engine::time::Clock::new(config.timezone);

@@ -74,7 +74,7 @@ impl Published {
             objects.push(object);
         }
         let address = format!("published://{}", table.replace('_', "-"));
-        engine::register_store(self.engine.context(), table, &address, store.pinned(&objects)?).await?;
+        engine::register_store(self.engine.context(), table, &address, store.pinned(&objects)?, true).await?;
         Ok(())
     }
 

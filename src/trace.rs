@@ -5,19 +5,20 @@
 
 use std::fmt::Write;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::Column as ColumnRef;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{Expr, lit};
 
 use crate::catalogue::{Catalogue, Meets};
-use crate::config::Config;
+use crate::config::{Config, Format, Reading, Table};
 use crate::engine;
 use crate::error::{Error, Result};
 use crate::published::Published;
-use crate::sample;
-use crate::sources::text::{TextOptions, TextReader};
+use crate::sources::text::ROW;
+use crate::sources::{land, pin};
 use crate::store;
 
 /// Explains an answer by its response_id, or an order by its order_id.
@@ -68,7 +69,16 @@ pub async fn explain(published: &Published, config: &Config, id: &str) -> Result
         for row in Row::all(&rejected) {
             let get = |name: &str| row.get(name).unwrap_or_default();
             let _ = writeln!(text, "rejected from {}: {}", get("source"), get("reason"));
-            source_row(published, config, &row, "file", "row", &mut text).await?;
+            source_row(
+                published,
+                config,
+                &row.get("source").unwrap_or_default(),
+                &row,
+                "file",
+                "row",
+                &mut text,
+            )
+            .await?;
         }
         return Ok(text);
     }
@@ -86,7 +96,7 @@ async fn explain_answer(
     let get = |name: &str| answer.get(name).unwrap_or_else(|| "(none)".into());
     let _ = writeln!(text, "\nanswer {}", get("response_id"));
     let _ = writeln!(text, "  score {} ({}), given {}", get("score"), get("nps_class"), get("responded_at"));
-    source_row(published, config, answer, "source_file", "source_row", text).await?;
+    source_row(published, config, "surveys", answer, "source_file", "source_row", text).await?;
     let _ = writeln!(text, "\nlink");
     match answer.get("link_rule").as_deref() {
         Some("order_id") => {
@@ -144,7 +154,7 @@ async fn explain_journey(
     let _ = writeln!(text, "\norder {}", get("journey_id"));
     let _ = writeln!(text, "  bought {}, moment of truth {}", get("ordered_at"), get("t_ref"));
     let _ = writeln!(text, "  {}; stages reached: {}", get("delivery_state"), get("stages_reached"));
-    source_row(published, config, journey, "source_file", "source_row", text).await
+    source_row(published, config, "purchases", journey, "source_file", "source_row", text).await
 }
 
 /// The time that counts for an answer.
@@ -256,6 +266,7 @@ fn shortened(value: String) -> String {
 async fn source_row(
     published: &Published,
     config: &Config,
+    feed: &str,
     row: &Row<'_>,
     file: &str,
     number: &str,
@@ -273,31 +284,19 @@ async fn source_row(
     let Some(input) = published.manifest.about.inputs.iter().find(|input| input.key == file) else {
         return Ok(());
     };
-    let (store, objects) = if config.embedded {
-        let store = sample::store()?;
-        let objects = store.list(file.trim_start_matches(store.url()).trim_start_matches('/')).await?;
-        (store, objects)
-    } else {
-        match store::find(&file, &config.base, &config.environment.0).await {
-            Ok(found) => found,
-            Err(_) => {
-                let _ = writeln!(text, "    (the export cannot be read any more)");
-                return Ok(());
-            }
-        }
+    let Ok(located) = pin::locate(config, feed, &file).await else {
+        let _ = writeln!(text, "    (the export cannot be read any more)");
+        return Ok(());
     };
-    let Some(object) = objects.into_iter().find(|object| object.etag == input.etag) else {
+    let Some((store, object, table)) = located.filter(|(_, object, _)| object.etag == input.etag) else {
         let _ = writeln!(text, "    (the export has changed since)");
         return Ok(());
     };
-    let shown = if file.to_lowercase().ends_with(".parquet") {
-        parquet_row(published, &store, &object, number).await?
-    } else {
-        let reader = store.reader(&object)?;
-        let name = object.path.clone();
-        tokio::task::spawn_blocking(move || text_row(reader, &name, number))
+    let shown = match table.format {
+        Format::Parquet => parquet_row(published, &store, &object, number, &table.reading).await?,
+        _ => tokio::task::spawn_blocking(move || text_row(&store, &object, &table, number))
             .await
-            .map_err(|e| Error::internal("the text reader stopped").caused_by(e))??
+            .map_err(|e| Error::internal("the text reader stopped").caused_by(e))??,
     };
     for (column, value) in shown {
         let _ = writeln!(text, "    {column:<32} {value}");
@@ -307,19 +306,14 @@ async fn source_row(
 
 type Cells = Vec<(String, String)>;
 
-fn text_row(reader: impl std::io::Read, name: &str, number: i64) -> Result<Cells> {
-    let Some(mut text) = TextReader::open(reader, &TextOptions::default(), name)? else {
-        return Ok(Vec::new());
-    };
-    let mut before = 0;
-    for batch in &mut text {
+fn text_row(store: &store::Store, object: &store::Object, table: &Table, number: i64) -> Result<Cells> {
+    let Some(rows) = land::rows(store, object, table.format, &table.reading)? else { return Ok(Vec::new()) };
+    for batch in rows.batches {
         let batch = batch?;
-        let rows = i64::try_from(batch.num_rows()).unwrap_or(i64::MAX);
-        if number <= before + rows {
-            let place = usize::try_from(number - before - 1).unwrap_or(0);
+        let numbers = batch.column_by_name(ROW).and_then(|rows| rows.as_primitive_opt::<Int64Type>());
+        if let Some(place) = numbers.and_then(|rows| rows.values().iter().position(|row| *row == number)) {
             return Ok(cells(&batch, place));
         }
-        before += rows;
     }
     Ok(Vec::new())
 }
@@ -329,10 +323,12 @@ async fn parquet_row(
     store: &store::Store,
     object: &store::Object,
     number: i64,
+    reading: &Reading,
 ) -> Result<Cells> {
     let ctx = published.engine.context();
     let pinned = store.pinned(std::slice::from_ref(object))?;
-    engine::register_store(ctx, "traced_object", "traced://object", pinned).await?;
+    engine::register_store(ctx, "traced_object", "traced://object", pinned, reading.timezone.is_none())
+        .await?;
     let failed = |e| engine::error(e, "the source row");
     let index = FunctionRegistry::udf(ctx, "file_row_index").map_err(failed)?.call(vec![]);
     let mut columns: Vec<Expr> = published

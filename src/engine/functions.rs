@@ -7,12 +7,14 @@
 //!
 //! | function | gives |
 //! |---|---|
-//! | `read_time(raw, zone, earliest, latest)` | a struct of `at` (instant), `note`, `is_midnight` |
+//! | `read_time(raw, zone, earliest, latest[, formats])` | a struct of `at` (instant), `note`, `is_midnight` |
 //! | `end_of_day(at, zone)` | the first instant of the next local day |
 //! | `local_date(at, zone)` | the local day |
 //! | `local_period(at, zone, 'month' or 'week')` | `2026-10` or, by ISO 8601, `2026-W43` |
 //! | `hours_between(from, to)`, `days_between(from, to)` | a number, negative if `to` is earlier |
-//! | `read_number(raw)`, `read_bool(raw)`, `clean_text(raw)` | the value, or null |
+//! | `read_number(raw[, decimal])`, `read_bool(raw)`, `clean_text(raw)` | the value, or null |
+//! | `not_utf8(raw)` | whether bytes are no text |
+//! | `folder_value(path, name)` | the value of the innermost folder `name=value` of a path, or null |
 //! | `match_value(raw)` | a text by which two exports name the same customer |
 //!
 //! An instant is a timestamp in microseconds, UTC; a timestamp without a zone is taken for one in UTC,
@@ -36,6 +38,8 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::SessionContext;
 
+use super::folders;
+use super::formats::TimeFormats;
 use super::time::{self, Adjusted, Clock, Written};
 
 /// Makes the functions known to a session.
@@ -45,20 +49,29 @@ pub fn register(ctx: &SessionContext) {
     }
 }
 
-fn functions() -> [Function; 10] {
-    use Takes::{Anything, Flag, Instant, Number, Time, Word};
-    let new = |name, takes, gives, body| Function { name, takes, gives, body };
+fn functions() -> [Function; 12] {
+    use Takes::{Anything, Flag, Instant, Number, Text, Time, Word};
+    let new = |name, takes: &'static [Takes], gives, body| Function {
+        name,
+        takes,
+        least: takes.len(),
+        gives,
+        body,
+    };
+    let last_may_lack = |function: Function| Function { least: function.least - 1, ..function };
     [
-        new("read_time", &[Time, Word, Instant, Instant], READING.clone(), read_time),
+        last_may_lack(new("read_time", &[Time, Word, Instant, Instant, Word], READING.clone(), read_time)),
         new("end_of_day", &[Instant, Word], INSTANT.clone(), end_of_day),
         new("local_date", &[Instant, Word], DataType::Date32, local_date),
         new("local_period", &[Instant, Word, Word], DataType::Utf8, local_period),
         new("hours_between", &[Instant, Instant], DataType::Float64, hours_between),
         new("days_between", &[Instant, Instant], DataType::Float64, days_between),
-        new("read_number", &[Number], DataType::Float64, read_number),
+        last_may_lack(new("read_number", &[Number, Word], DataType::Float64, read_number)),
         new("read_bool", &[Flag], DataType::Boolean, read_bool),
         new("clean_text", &[Anything], DataType::Utf8, clean_text),
         new("match_value", &[Anything], DataType::Utf8, match_value),
+        new("not_utf8", &[Anything], DataType::Boolean, not_utf8),
+        new("folder_value", &[Text, Word], DataType::Utf8, folder_value),
     ]
 }
 
@@ -82,10 +95,11 @@ static SIGNATURE: LazyLock<Signature> = LazyLock::new(|| Signature::user_defined
 
 // ---- the functions -------------------------------------------------------------------------------
 
-/// `read_time(raw, zone, earliest, latest)`: the instant that an export's time means.
+/// `read_time(raw, zone, earliest, latest[, formats])`: the instant that an export's time means.
 ///
-/// `raw` is text (see [`time::parse`]), a date or a timestamp of any unit. What does not say its zone is
-/// read in `zone`. `earliest` and `latest` (instants, both included, may differ by row) bound what is
+/// `raw` is text (see [`time::parse`]), a date or a timestamp of any unit. `formats`, one a line, are tried
+/// before those (see [`super::formats`]); with one of the epochs among them `raw` may be a number. What does
+/// not say its zone is read in `zone`. `earliest` and `latest` (instants, both included, may differ by row) bound what is
 /// believed; null is no bound. The struct's fields:
 /// - `at`: the instant; null if `raw` is null, blank, unreadable or implausible. A date is the first
 ///   instant of its local day.
@@ -95,11 +109,19 @@ static SIGNATURE: LazyLock<Signature> = LazyLock::new(|| Signature::user_defined
 fn read_time(args: &Args) -> Result<ArrayRef> {
     let clock = args.clock(1)?;
     let (earliest, latest) = (args.instants(2)?, args.instants(3)?);
+    let formats = if args.values.len() > 4 { args.word(4)? } else { "" };
+    let formats = match TimeFormats::new(formats.lines()) {
+        Ok(formats) => formats,
+        Err(format) => return exec_err!("read_time: `{format}` is no format of times"),
+    };
     let raw = args.column(0)?;
+    if raw.data_type().is_numeric() && !formats.takes_numbers() {
+        return exec_err!("read_time: a number is no time without `epoch_seconds` or `epoch_milliseconds`");
+    }
     let mut at = TimestampMicrosecondBuilder::with_capacity(args.rows);
     let mut notes = StringBuilder::with_capacity(args.rows, 0);
     let mut midnights = BooleanBuilder::with_capacity(args.rows);
-    for (row, written) in written_times(&raw)?.enumerate() {
+    for (row, written) in written_times(&raw, &formats)?.enumerate() {
         let is_believed = |at| {
             (earliest.is_null(row) || earliest.value(row) <= at)
                 && (latest.is_null(row) || at <= latest.value(row))
@@ -185,10 +207,17 @@ fn between(args: &Args, unit: i64) -> Result<ArrayRef> {
     Ok(Arc::new(spans))
 }
 
-/// `read_number(raw)`: a finite number from text (`4`, ` 4.0 `, `1e3`) or from any numeric type. Null if
-/// `raw` is null or says no such number. Beyond 2^53 integers are rounded.
+/// `read_number(raw[, decimal])`: a finite number from text (`4`, ` 4.0 `, `1e3`) or from any numeric type.
+/// With `','` for `decimal`, text has a comma before its decimals and no point at all. Null if `raw` is null
+/// or says no such number, as with separators of thousands. Beyond 2^53 integers are rounded.
 fn read_number(args: &Args) -> Result<ArrayRef> {
-    Ok(Arc::new(numbers(&args.column(0)?)?))
+    let decimal = if args.values.len() > 1 { args.word(1)? } else { "." };
+    let with_comma = match decimal {
+        "." => false,
+        "," => true,
+        other => return exec_err!("read_number: `{other}` is neither a point nor a comma"),
+    };
+    Ok(Arc::new(numbers(&args.column(0)?, with_comma)?))
 }
 
 /// `read_bool(raw)`: `true`, `yes`, `y`, `t`, `1` and their opposites in any case, the numbers 1 and 0, or
@@ -198,7 +227,7 @@ fn read_bool(args: &Args) -> Result<ArrayRef> {
     let flags: BooleanArray = match raw.data_type() {
         DataType::Boolean => return Ok(raw),
         text if text.is_string() => texts(&raw).map(|text| flag_of_word(text?.trim())).collect(),
-        _ => numbers(&raw)?.iter().map(|number| flag_of_number(number?)).collect(),
+        _ => numbers(&raw, false)?.iter().map(|number| flag_of_number(number?)).collect(),
     };
     Ok(Arc::new(flags))
 }
@@ -258,6 +287,36 @@ fn one_spelling(text: &str) -> String {
     }
 }
 
+/// `not_utf8(raw)`: whether `raw` is bytes that are no UTF-8, which `clean_text` makes null. Never null.
+fn not_utf8(args: &Args) -> Result<ArrayRef> {
+    let raw = args.column(0)?;
+    let flags: BooleanArray = match raw.data_type() {
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
+            let text = cast(&raw, &DataType::Utf8)?;
+            (0..raw.len()).map(|row| Some(raw.is_valid(row) && text.is_null(row))).collect()
+        }
+        _ => (0..raw.len()).map(|_| Some(false)).collect(),
+    };
+    Ok(Arc::new(flags))
+}
+
+/// `folder_value(path, name)`: see [`super::folders`].
+fn folder_value(args: &Args) -> Result<ArrayRef> {
+    let (paths, name) = (args.column(0)?, args.word(1)?);
+    let mut values = StringBuilder::new();
+    let mut last: Option<(&str, Option<String>)> = None;
+    for path in texts(&paths) {
+        // A file's rows come one after the other.
+        if let Some(path) = path
+            && last.as_ref().is_none_or(|(before, _)| *before != path)
+        {
+            last = Some((path, folders::value_of(path, name)));
+        }
+        values.append_option(path.and(last.as_ref()).and_then(|(_, value)| value.as_deref()));
+    }
+    Ok(Arc::new(values.finish()))
+}
+
 /// The digits before the point, if only zeros follow it.
 fn whole_number<'a>((digits, decimals): (&'a str, &str)) -> Option<&'a str> {
     decimals.bytes().all(|decimal| decimal == b'0').then_some(digits)
@@ -282,7 +341,7 @@ fn texts<'a>(array: &'a dyn Array) -> Box<dyn Iterator<Item = Option<&'a str>> +
 type WrittenTimes<'a> = Box<dyn Iterator<Item = Option<Result<Written, &'static str>>> + 'a>;
 
 /// Text, dates or timestamps as the times they state, or why they state none.
-fn written_times(array: &dyn Array) -> Result<WrittenTimes<'_>> {
+fn written_times<'a>(array: &'a dyn Array, formats: &'a TimeFormats) -> Result<WrittenTimes<'a>> {
     Ok(match array.data_type() {
         DataType::Date32 => {
             let days = array.as_primitive::<Date32Type>().iter();
@@ -295,9 +354,15 @@ fn written_times(array: &dyn Array) -> Result<WrittenTimes<'_>> {
             let value = move |row| values.is_valid(row).then(|| micros(values.value(row), *unit));
             Box::new((0..array.len()).map(move |row| Some(value(row)?.map(state).ok_or(IMPLAUSIBLE))))
         }
+        number if number.is_numeric() => {
+            let numbers = cast(array, &DataType::Float64)?;
+            let numbers = numbers.as_primitive::<Float64Type>().clone();
+            let value = move |row| numbers.is_valid(row).then(|| numbers.value(row));
+            Box::new((0..array.len()).map(move |row| Some(formats.epoch(value(row)?).ok_or(UNREADABLE))))
+        }
         _ => Box::new(texts(array).map(|text| {
             let text = text?.trim();
-            (!text.is_empty()).then(|| time::parse(text).ok_or(UNREADABLE))
+            (!text.is_empty()).then(|| formats.read(text).ok_or(UNREADABLE))
         })),
     })
 }
@@ -312,9 +377,13 @@ fn micros(value: i64, unit: TimeUnit) -> Option<i64> {
 }
 
 /// Finite numbers.
-fn numbers(array: &dyn Array) -> Result<Float64Array> {
+fn numbers(array: &dyn Array, with_comma: bool) -> Result<Float64Array> {
     if array.data_type().is_string() {
-        let number = |text: &str| text.trim().parse::<f64>().ok();
+        let number = |text: &str| match text.trim() {
+            text if !with_comma => text.parse::<f64>().ok(),
+            text if text.contains('.') => None,
+            text => text.replacen(',', ".", 1).parse().ok(),
+        };
         return Ok(texts(array).map(|text| number(text?).filter(|number| number.is_finite())).collect());
     }
     let numbers = cast(array, &DataType::Float64)?;
@@ -340,6 +409,8 @@ fn flag_of_number(number: f64) -> Option<bool> {
 struct Function {
     name: &'static str,
     takes: &'static [Takes],
+    /// How many arguments there must be; the others may be left out.
+    least: usize,
     gives: DataType,
     body: fn(&Args) -> Result<ArrayRef>,
 }
@@ -347,10 +418,11 @@ struct Function {
 /// What an argument may be; dictionaries of it and nulls are taken as well.
 #[derive(Debug, Clone, Copy)]
 enum Takes {
-    /// Text, a date or a timestamp.
+    /// Text, a date or a timestamp; a number where formats are given.
     Time,
     /// A timestamp.
     Instant,
+    Text,
     /// A literal text.
     Word,
     /// Text or a number.
@@ -362,8 +434,9 @@ enum Takes {
 }
 
 impl Takes {
-    /// The type that a value of `given` type is handed over as; `None` if it cannot be.
-    fn coerce(self, given: &DataType) -> Option<DataType> {
+    /// The type that a value of `given` type is handed over as; `None` if it cannot be. `is_complete`:
+    /// no argument was left out.
+    fn coerce(self, given: &DataType, is_complete: bool) -> Option<DataType> {
         let plain = match given {
             DataType::Dictionary(_, values) => values.as_ref(),
             other => other,
@@ -372,7 +445,9 @@ impl Takes {
             _ if plain.is_null() => {
                 return Some(if let Takes::Instant = self { INSTANT.clone() } else { DataType::Utf8 });
             }
+            Takes::Time if plain.is_numeric() => is_complete,
             Takes::Time => plain.is_string() || matches!(plain, DataType::Date32 | DataType::Timestamp(..)),
+            Takes::Text => plain.is_string(),
             Takes::Instant => matches!(plain, DataType::Timestamp(..)),
             Takes::Word if plain.is_string() => return Some(DataType::Utf8),
             Takes::Word => false,
@@ -432,10 +507,11 @@ impl ScalarUDFImpl for Function {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        if given.len() != self.takes.len() {
-            return plan_err!("{} takes {} arguments, not {}", self.name, self.takes.len(), given.len());
+        if given.len() < self.least || given.len() > self.takes.len() {
+            return plan_err!("{} takes {} arguments, not {}", self.name, self.least, given.len());
         }
-        let coerce = |(takes, given): (&Takes, &DataType)| match takes.coerce(given) {
+        let is_complete = given.len() == self.takes.len();
+        let coerce = |(takes, given): (&Takes, &DataType)| match takes.coerce(given, is_complete) {
             Some(coerced) => Ok(coerced),
             None => plan_err!("{} does not take {given}", self.name),
         };
@@ -569,6 +645,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn declared_formats_are_tried_first() {
+        let read = |formats: &str| {
+            format!("get_field(read_time(@, 'Europe/Madrid', null, null, '{formats}'), 'at')")
+        };
+        for (formats, raw, expected) in [
+            ("%d/%m/%Y %H:%M", "'01/07/2026 10:00'", "2026-07-01T08:00:00Z"),
+            ("%d/%m/%Y %H:%M\n%d/%m/%Y", "' 01/07/2026 '", "2026-06-30T22:00:00Z"),
+            ("%d/%m/%Y", "'2026-07-01T08:00:00Z'", "2026-07-01T08:00:00Z"),
+            ("epoch_seconds", "'1775037600'", "2026-04-01T10:00:00Z"),
+            ("epoch_seconds", "1775037600", "2026-04-01T10:00:00Z"),
+            ("epoch_milliseconds", "arrow_cast(1775037600123, 'Float64')", "2026-04-01T10:00:00.123Z"),
+            ("%d/%m/%Y", "'07/13/2026'", ""),
+            ("epoch_seconds", "arrow_cast('NaN', 'Float64')", ""),
+        ] {
+            check(&read(formats), raw, expected).await;
+        }
+        let bytes = "select concat_ws(' ', not_utf8(raw), clean_text(raw)) from (values (1, arrow_cast('ab', 'Binary')),
+            (2, x'ff'), (3, null)) as t(n, raw) order by n";
+        assert_eq!(rows(bytes).await.expect(bytes), ["false ab", "true", "false"]);
+    }
+
+    #[tokio::test]
     async fn bounds_may_be_null_and_differ_by_row() {
         let sql = "select get_field(read_time(raw, 'UTC', null, latest), 'note') from (values
             (1, '0001-01-01', timestamp '2026-01-01'), (2, '2026-01-02', timestamp '2026-01-01'),
@@ -636,6 +734,16 @@ mod tests {
             ("read_number(@)", "arrow_cast('NaN', 'Float64')", ""),
             ("read_number(@)", "arrow_cast(9, 'UInt8')", "9.0"),
             ("read_number(@)", "arrow_cast('1.50', 'Decimal128(10, 2)')", "1.5"),
+            ("read_number(@, ',')", "' 4,5 '", "4.5"),
+            ("read_number(@, ',')", "'-1234'", "-1234.0"),
+            ("read_number(@, ',')", "'1.234,5'", ""),
+            ("read_number(@, ',')", "'1.5'", ""),
+            ("read_number(@, ',')", "'1,5,0'", ""),
+            ("read_number(@, ',')", "1.5", "1.5"),
+            ("read_number(@, '.')", "'1.5'", "1.5"),
+            ("folder_value(@, 'ds')", "'s3://lake/ds=2026-11-01/a.csv'", "2026-11-01"),
+            ("folder_value(@, 'ds')", "'s3://lake/a.csv'", ""),
+            ("folder_value(@, 'ds')", "'lake/ds=__HIVE_DEFAULT_PARTITION__/a.csv'", ""),
             ("read_bool(@)", "'Yes'", "true"),
             ("read_bool(@)", "' T '", "true"),
             ("read_bool(@)", "'1'", "true"),
@@ -721,6 +829,9 @@ mod tests {
             ("read_time('2026-04-01', zone, null, null)", "argument 2 must be a literal"),
             ("read_time(1775037600, 'UTC', null, null)", "does not take Int64"),
             ("read_time('2026-04-01')", "takes 4 arguments, not 1"),
+            ("read_time(1775037600, 'UTC', null, null, '%d/%m/%Y')", "a number is no time without"),
+            ("read_time('1', 'UTC', null, null, '%H')", "`%H` is no format of times"),
+            ("read_number('1', ';')", "`;` is neither a point nor a comma"),
             ("end_of_day('2026-04-01', 'UTC')", "does not take Utf8"),
             ("hours_between(date '2026-04-01', null)", "does not take Date32"),
             ("local_period(timestamp '2026-04-01', 'UTC', 'year')", "`year` is no period"),

@@ -4,8 +4,11 @@
 //! opened; queries reach it as text of ours or of the configuration's, and `$parameters` are put into
 //! the parsed statement, never into the text.
 
+pub mod folders;
+pub mod formats;
 pub mod functions;
 pub mod mapped;
+mod parquet;
 pub mod statistics;
 pub mod time;
 pub mod write;
@@ -21,7 +24,6 @@ use datafusion::common::config::{Dialect, TableParquetOptions};
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::datasource::MemTable;
 use datafusion::datasource::file_format::FileFormat;
-use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
@@ -34,6 +36,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use url::Url;
 
+use self::parquet::Parquet;
 use crate::error::{Error, Result};
 use crate::store::storage_error;
 
@@ -93,6 +96,9 @@ impl Engine {
         // One text type in every plan, here and on a cluster.
         config.options_mut().execution.parquet.schema_force_view_types = false;
         config.options_mut().sql_parser.map_string_types_to_utf8view = false;
+        // Where a struct's field is read above a filter, this rule forgets what a column of an inner
+        // projection is made of if it bears its source's name: wrong results, apache/datafusion#25414.
+        config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
         // Views over feeds without rows are planned with columns that may be null where logic says never;
         // the engine's check of that difference is about its own plans, not about data.
         config.options_mut().execution.skip_physical_aggregate_schema_check = true;
@@ -166,7 +172,7 @@ impl Engine {
         plan.write_parquet(&folder, DataFrameWriteOptions::new(), Some(options))
             .await
             .map_err(|e| run_error(e, name))?;
-        register_parquet(&self.ctx, name, &[parse_url(&folder)?], schema)?;
+        register_parquet(&self.ctx, name, &[parse_url(&folder)?], schema, Parquet::default())?;
         self.count(name).await
     }
 
@@ -200,6 +206,7 @@ impl Engine {
 
 /// Names all objects of a store, Parquet files, as a table of a session; columns that a file lacks are
 /// null in its rows. Returns the columns that some files lack, with the number of those files.
+/// `int96_is_utc`: old timestamps (INT96) are instants, as Spark writes them; else local times.
 ///
 /// # Errors
 /// `Kind::Data` for a damaged file, for files that disagree about a column's type, and for a file that
@@ -209,10 +216,12 @@ pub async fn register_store(
     name: &str,
     address: &str,
     store: Arc<dyn ObjectStore>,
+    int96_is_utc: bool,
 ) -> Result<Vec<(String, usize)>> {
     let failed = |e| run_error(e, name);
     let metas: Vec<_> = store.list(None).try_collect().await.map_err(|e| failed(e.into()))?;
-    let (format, state) = (ParquetFormat::default(), ctx.state());
+    let format = Parquet::new(int96_is_utc);
+    let state = ctx.state();
     let schemas: Vec<SchemaRef> = futures::stream::iter(&metas)
         .map(|meta| async {
             let schema = format.infer_schema(&state, &store, std::slice::from_ref(meta)).await;
@@ -234,21 +243,24 @@ pub async fn register_store(
             .extend(meta.location.parts().map(|part| part.as_ref().to_string()));
         objects.push(object);
     }
-    register_parquet(ctx, name, &objects, schema)?;
+    register_parquet(ctx, name, &objects, schema, format)?;
     Ok(absent)
 }
 
 /// One schema of several files, by column name.
 fn merge(files: &[String], schemas: &[SchemaRef]) -> Result<(SchemaRef, Vec<(String, usize)>)> {
     let mut fields: Vec<(FieldRef, usize, usize)> = Vec::new();
+    // The columns that landing adds say nothing about what the file is.
+    let is_own = |field: &FieldRef| !field.name().starts_with('_');
     for (place, schema) in schemas.iter().enumerate() {
         let mut shared = 0;
+        // A file whose rows are all unreadable has no columns, and is none the less a file of the table.
+        let can_share = fields.iter().any(|(field, ..)| is_own(field)) && schema.fields().iter().any(is_own);
         for field in schema.fields() {
             match fields.iter_mut().find(|(known, ..)| known.name() == field.name()) {
                 Some((known, _, files)) if known.data_type() == field.data_type() => {
                     *files += 1;
-                    // The columns that landing adds say nothing about what the file is.
-                    shared += usize::from(!field.name().starts_with('_'));
+                    shared += usize::from(is_own(field));
                 }
                 Some((known, first, _)) => {
                     return Err(Error::data("the files of a table disagree about the type of a column")
@@ -260,7 +272,7 @@ fn merge(files: &[String], schemas: &[SchemaRef]) -> Result<(SchemaRef, Vec<(Str
                 None => fields.push((Arc::clone(field), place, 1)),
             }
         }
-        if place > 0 && shared == 0 {
+        if can_share && shared == 0 {
             return Err(Error::data("a file shares no column with the table's other files")
                 .with("file", &files[place])
                 .hint("its header may be missing, or it belongs to another table"));
@@ -276,13 +288,19 @@ fn merge(files: &[String], schemas: &[SchemaRef]) -> Result<(SchemaRef, Vec<(Str
     Ok((Arc::new(Schema::new(fields)), absent))
 }
 
-fn register_parquet(ctx: &SessionContext, name: &str, places: &[Url], schema: SchemaRef) -> Result<()> {
+fn register_parquet(
+    ctx: &SessionContext,
+    name: &str,
+    places: &[Url],
+    schema: SchemaRef,
+    format: Parquet,
+) -> Result<()> {
     let failed = |e| error(e, name);
     let mut paths = Vec::with_capacity(places.len());
     for place in places {
         paths.push(ListingTableUrl::try_new(place.clone(), None).map_err(failed)?);
     }
-    let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
+    let options = ListingOptions::new(Arc::new(format)).with_file_extension("");
     let config =
         ListingTableConfig::new_with_multi_paths(paths).with_listing_options(options).with_schema(schema);
     let table = ListingTable::try_new(config).map_err(failed)?;

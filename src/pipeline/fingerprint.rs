@@ -62,6 +62,7 @@ pub(super) fn fingerprint(config: &Config, pinned: &[PinnedSource], as_of: i64) 
             for condition in [&delivery.deleted_when, &delivery.filter] {
                 add(condition.as_ref().map_or("", |said| &said.value));
             }
+            add(&format!("{:?}", (table.format, &table.reading)));
             for object in &table.objects {
                 add(&object.url);
                 add(&object.bytes.to_string());

@@ -13,6 +13,7 @@ use super::pin::PinnedSource;
 use super::typed::Typed;
 use super::{land, text};
 use crate::config::{Config, Located, nearest};
+use crate::engine::formats::TimeFormats;
 use crate::engine::{self, Engine, mapped};
 use crate::error::{Error, Result};
 
@@ -50,7 +51,17 @@ pub(super) fn read_columns(
             .ok_or_else(|| Error::config("`plausible_until` is no day of this calendar"))?,
         None => newest.saturating_add(DAY_MICROS),
     };
+    let said = &pinned.source;
+    let written = Written {
+        zone: said.timezone.name(),
+        formats: said.timestamp_formats.join("\n"),
+        takes_numbers: TimeFormats::new(said.timestamp_formats.iter().map(String::as_str))
+            .is_ok_and(|formats| formats.takes_numbers()),
+        decimal: said.decimal,
+        latest,
+    };
     let mut outputs = Vec::new();
+    let mut not_text = lit(false);
     for column in feed.columns {
         let source = source_of(column.name)?;
         if source.is_some() {
@@ -60,10 +71,14 @@ pub(super) fn read_columns(
         }
         let raw = source.unwrap_or_else(|| lit(ScalarValue::Null));
         if matches!(column.kind, Type::Time | Type::Deadline) {
-            refuse_no_time(feed, column.name, &raw, &schema)?;
+            refuse_no_time(feed, column.name, &raw, &schema, &written)?;
+        }
+        let kind = raw.to_field_type(&schema)?;
+        if column.kind == Type::Text && kind.is_binary() {
+            not_text = not_text.or(function(ctx, "not_utf8")?.call(vec![raw.clone()]));
         }
         let raw = if column.name == "kind" { mapped_kinds(raw, &pinned.source.kinds)? } else { raw };
-        outputs.extend(read_column(ctx, column, raw, pinned.source.timezone.name(), latest)?);
+        outputs.extend(read_column(ctx, column, raw, is_text(&kind), &written)?);
     }
     let extras = extra_columns(feed, columns, config, &schema)?;
     for name in extras {
@@ -89,13 +104,43 @@ pub(super) fn read_columns(
     outputs.push(cast(table, DataType::Utf8).alias("_table"));
     outputs.push(place(land::FILE, DataType::Utf8));
     outputs.push(place(text::ROW, DataType::Int64));
-    outputs.push(place(text::PROBLEM, DataType::Utf8));
+    // Bytes that are no text cost their row, as they do in a text file.
+    let problem = if has(text::PROBLEM) { named(text::PROBLEM) } else { lit(ScalarValue::Utf8(None)) };
+    let problem = when(not_text, lit(text::NOT_UTF8))
+        .otherwise(problem)
+        .map_err(|e| engine::error(e, "the mapping"))?;
+    outputs.push(cast(problem, DataType::Utf8).alias(text::PROBLEM));
     outputs.extend(also.iter().map(|name| named(name)));
     raw.select(outputs).map_err(|e| engine::error(e, "the mapping"))
 }
 
+/// How a source's values are written, and what is believed of its times.
+struct Written<'a> {
+    zone: &'a str,
+    /// One a line.
+    formats: String,
+    /// Whether a number is a time.
+    takes_numbers: bool,
+    decimal: char,
+    /// UTC microseconds.
+    latest: i64,
+}
+
+fn is_text(kind: &DataType) -> bool {
+    match kind {
+        DataType::Dictionary(_, value) => is_text(value),
+        kind => kind.is_string() || kind.is_binary() || kind.is_null(),
+    }
+}
+
 /// A time is text, a date or a timestamp; a bare number could be seconds or milliseconds.
-fn refuse_no_time(feed: &Feed, name: &str, raw: &Expr, schema: &datafusion::common::DFSchema) -> Result<()> {
+fn refuse_no_time(
+    feed: &Feed,
+    name: &str,
+    raw: &Expr,
+    schema: &datafusion::common::DFSchema,
+    written: &Written,
+) -> Result<()> {
     let kind = raw.to_field_type(schema)?;
     let value = match &kind {
         DataType::Dictionary(_, value) => value.as_ref(),
@@ -104,8 +149,9 @@ fn refuse_no_time(feed: &Feed, name: &str, raw: &Expr, schema: &datafusion::comm
     match value {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => Ok(()),
         DataType::Date32 | DataType::Timestamp(..) => Ok(()),
+        number if number.is_numeric() && written.takes_numbers => Ok(()),
         _ => Err(Error::config(format!("`{name}` of {} is mapped to a {kind}, which is no time", feed.name))
-            .hint(format!("say its unit in the mapping: `{name} = \"to_timestamp_seconds(column)\"`"))),
+            .hint("a number needs its unit: `timestamp_formats = [\"epoch_seconds\"]` or \"epoch_milliseconds\"")),
     }
 }
 
@@ -114,13 +160,14 @@ fn read_column(
     ctx: &SessionContext,
     column: &feeds::Column,
     raw: Expr,
-    zone: &str,
-    latest: i64,
+    is_text: bool,
+    written: &Written,
 ) -> Result<Vec<Expr>> {
     let call = |name: &str, args: Vec<Expr>| -> Result<Expr> { Ok(function(ctx, name)?.call(args)) };
     let name = column.name;
     let note = |value: Expr| -> Result<Expr> {
-        let said = call("clean_text", vec![raw.clone()])?.is_not_null();
+        // Blank text says nothing; any number does, one that is none (NaN) included.
+        let said = if is_text { call("clean_text", vec![raw.clone()])? } else { raw.clone() }.is_not_null();
         when(value.is_null().and(said), lit("unreadable"))
             .end()
             .map(|note| note.alias(format!("{name}_note")))
@@ -129,7 +176,7 @@ fn read_column(
     Ok(match column.kind {
         Type::Text => vec![call("clean_text", vec![raw])?.alias(name)],
         Type::Number => {
-            let value = call("read_number", vec![raw.clone()])?;
+            let value = call("read_number", vec![raw.clone(), lit(written.decimal.to_string())])?;
             vec![value.clone().alias(name), note(value)?]
         }
         Type::Flag => {
@@ -137,9 +184,13 @@ fn read_column(
             vec![value.clone().alias(name), note(value)?]
         }
         Type::Time | Type::Deadline => {
-            let latest =
-                if column.kind == Type::Deadline { latest.saturating_add(731 * DAY_MICROS) } else { latest };
-            let read = call("read_time", vec![raw.clone(), lit(zone), instant(EARLIEST), instant(latest)])?;
+            let later = if column.kind == Type::Deadline { 731 * DAY_MICROS } else { 0 };
+            let latest = written.latest.saturating_add(later);
+            let mut args = vec![raw.clone(), lit(written.zone), instant(EARLIEST), instant(latest)];
+            if !written.formats.is_empty() {
+                args.push(lit(written.formats.as_str()));
+            }
+            let read = call("read_time", args)?;
             let part = |part: &str| -> Result<Expr> { call("get_field", vec![read.clone(), lit(part)]) };
             let mut parts = vec![part("at")?.alias(name), part("note")?.alias(format!("{name}_note"))];
             if column.kind == Type::Deadline {
@@ -252,9 +303,11 @@ fn all_names(schema: &datafusion::common::DFSchema) -> Vec<String> {
 /// A feed without a source: its columns, no rows.
 pub(super) fn nothing(engine: &Engine, feed: &'static Feed) -> Result<DataFrame> {
     let ctx = engine.context();
+    let written =
+        Written { zone: "UTC", formats: String::new(), takes_numbers: false, decimal: '.', latest: EARLIEST };
     let mut outputs = Vec::new();
     for column in feed.columns {
-        outputs.extend(read_column(ctx, column, lit(ScalarValue::Utf8(None)), "UTC", EARLIEST)?);
+        outputs.extend(read_column(ctx, column, lit(ScalarValue::Utf8(None)), true, &written)?);
     }
     outputs.push(lit(ScalarValue::Utf8(None)).alias("_table"));
     outputs.push(lit(ScalarValue::Utf8(None)).alias(land::FILE));

@@ -1,8 +1,9 @@
 //! Landing: a text object, read once and kept as Parquet.
 //!
 //! The copy holds the raw columns as text, the row's number, and why a row could not be read. Its name
-//! is a hash of the object's address and etag and of how it was read, so an unchanged object is not
-//! parsed again on the next night and a changed one never meets an old copy.
+//! is a hash of the object's address and etag and of all options that its bytes are read by, so an unchanged
+//! object is not parsed again on the next night and a changed one never meets an old copy. Options that look
+//! at values (`nulls`, `decimal`, time formats, `skip_after_header`) work on the copy.
 
 use std::sync::Arc;
 
@@ -14,53 +15,116 @@ use parquet::file::properties::WriterProperties;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
+use super::json::{JsonOptions, JsonReader, Layout};
 use super::text::{READER_VERSION, TextOptions, TextReader};
+use crate::config::{Format, Reading};
 use crate::error::{Error, Result};
 use crate::store::{Object, Store, storage_error};
 
 /// The column with the object's address.
 pub const FILE: &str = "_file";
 
-/// Lands one text object, or finds the copy of an earlier night. Returns the copy.
+/// A landed object.
+pub struct Landed {
+    pub copy: Object,
+    /// False where an earlier night has landed it.
+    pub is_new: bool,
+}
+
+/// How a text object's bytes become rows.
+#[derive(Debug, Clone)]
+enum Options {
+    Csv(TextOptions),
+    Json(JsonOptions),
+}
+
+impl Options {
+    fn new(format: Format, reading: &Reading) -> Result<Options> {
+        let encoding = reading.encoding;
+        let layout = match format {
+            Format::Csv => return Ok(Options::Csv(TextOptions { delimiter: reading.delimiter, encoding })),
+            Format::Ndjson => Layout::Lines,
+            Format::Json => {
+                let path = reading.records.as_deref().map(|path| path.split('.').map(str::to_string));
+                Layout::Array(path.map(Iterator::collect).unwrap_or_default())
+            }
+            Format::Parquet => return Err(Error::internal("Parquet is read in place")),
+        };
+        Ok(Options::Json(JsonOptions { layout, encoding }))
+    }
+}
+
+/// Lands one text object, or finds the copy of an earlier night.
 ///
-/// Returns `None` for a file without so much as a header.
+/// Returns `None` for an object without so much as a header, or for JSON a row.
 ///
 /// # Errors
-/// `Kind::Data` for a header that cannot be used, `Kind::Unavailable` where the object changed.
-pub async fn land(store: &Store, object: &Object, landing: &Store) -> Result<Option<Object>> {
-    let options = TextOptions::default();
+/// `Kind::Data` for a header or JSON that cannot be used, `Kind::Unavailable` where the object changed.
+pub async fn land(
+    store: &Store,
+    object: &Object,
+    format: Format,
+    reading: &Reading,
+    landing: &Store,
+) -> Result<Option<Landed>> {
+    let options = Options::new(format, reading)?;
     let path = format!("{}.parquet", key(object, &options));
-    if let Some(landed) = landing.stat(&path).await? {
-        return Ok(Some(landed));
+    if let Some(copy) = landing.stat(&path).await? {
+        return Ok(Some(Landed { copy, is_new: false }));
     }
     // Parsing blocks a thread of its own; two batches at most wait for the writer. The last message is
     // `None`: a channel that closes without it has lost its reader, and what was written is thrown away.
     let (sender, mut receiver) = mpsc::channel(2);
-    let reader = store.reader(object)?;
-    let (file, url) = (object.path.clone(), object.url.clone());
-    let parsing = tokio::task::spawn_blocking(move || parse(reader, &options, &file, &url, &sender));
+    let (source, export) = (store.clone(), object.clone());
+    let parsing = tokio::task::spawn_blocking(move || parse(&source, &export, &options, &sender));
     let is_complete = write(&mut receiver, landing, &path).await;
     drop(receiver);
     parsing.await.map_err(|e| Error::internal("the text reader stopped").caused_by(e))??;
-    if is_complete? { landing.stat(&path).await } else { Ok(None) }
+    if !is_complete? {
+        return Ok(None);
+    }
+    Ok(landing.stat(&path).await?.map(|copy| Landed { copy, is_new: true }))
 }
 
+/// The rows of a text object: their schema, and batch after batch.
+pub struct Rows {
+    pub schema: SchemaRef,
+    pub batches: Box<dyn Iterator<Item = Result<RecordBatch>>>,
+}
+
+/// Reads a text object from its start, on a thread that may block; `None` as in [`land`].
+///
+/// # Errors
+/// Those of [`land`]; further ones stand among the batches.
+pub fn rows(store: &Store, object: &Object, format: Format, reading: &Reading) -> Result<Option<Rows>> {
+    read(store, object, &Options::new(format, reading)?)
+}
+
+fn read(store: &Store, object: &Object, options: &Options) -> Result<Option<Rows>> {
+    Ok(match options {
+        Options::Csv(options) => TextReader::open(store.content(object)?, options, &object.path)?
+            .map(|text| Rows { schema: text.schema(), batches: Box::new(text) }),
+        Options::Json(options) => JsonReader::open(|| store.content(object), options, &object.path)?
+            .map(|json| Rows { schema: json.schema(), batches: Box::new(json) }),
+    })
+}
+
+/// Sends all rows with the address of their object.
 fn parse(
-    reader: impl std::io::Read,
-    options: &TextOptions,
-    file: &str,
-    url: &str,
+    store: &Store,
+    object: &Object,
+    options: &Options,
     sender: &mpsc::Sender<Option<RecordBatch>>,
 ) -> Result<()> {
-    let Some(mut text) = TextReader::open(reader, options, file)? else { return Ok(()) };
-    let schema = with_file(&text.schema());
+    let Some(rows) = read(store, object, options)? else { return Ok(()) };
+    let schema = with_file(&rows.schema);
     // A closed channel means that the writer failed; it says why.
     if sender.blocking_send(Some(RecordBatch::new_empty(Arc::clone(&schema)))).is_err() {
         return Ok(());
     }
-    for batch in &mut text {
+    for batch in rows.batches {
         let batch = batch?;
-        let names: ArrayRef = Arc::new(StringArray::from(vec![url; batch.num_rows()]));
+        let names: ArrayRef = Arc::new(StringArray::from(vec![object.url.as_str(); batch.num_rows()]));
         let mut columns = batch.columns().to_vec();
         columns.push(names);
         let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
@@ -105,7 +169,7 @@ async fn write(
     Ok(true)
 }
 
-fn key(object: &Object, options: &TextOptions) -> String {
+fn key(object: &Object, options: &Options) -> String {
     let mut hash = Sha256::new();
     for part in
         [object.url.as_str(), object.etag.as_str(), &READER_VERSION.to_string(), &format!("{options:?}")]

@@ -7,15 +7,21 @@
 //! in SQL (`queries/1_judged`). The values by which rows are matched to customers are gathered by [`keys`].
 
 mod columns;
+mod days;
+mod elements;
+pub mod encoding;
 mod expr;
 pub mod feeds;
 mod history;
+pub mod json;
 pub mod keys;
 pub mod land;
 pub mod modes;
 pub mod notes;
+mod object;
 pub mod pin;
 mod raw;
 pub mod text;
 pub mod typed;
 mod unique;
+mod window;

@@ -1,67 +1,163 @@
 //! Raw tables: pinned objects as they are, every row with its place.
 
-use datafusion::logical_expr::{Expr, lit};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{Expr, lit, when};
 use datafusion::prelude::{DataFrame, SessionContext};
 
-use super::expr::function;
+use super::expr::{function, named};
 use super::feeds::Feed;
-use super::pin::PinnedTable;
+use super::pin::{EMPTY, PinnedTable};
 use super::{land, text};
 use crate::config::Format;
 use crate::engine;
 use crate::error::{Context, Error, Result};
 use crate::progress::Progress;
 use crate::store::{Object, Store};
-/// One raw table: pinned objects as they are, plus `_file` and `_row` (from 1).
+
+/// A raw table.
+pub(super) struct Raw {
+    pub plan: DataFrame,
+    /// Objects that turned out to hold nothing, and why they are skipped.
+    pub skipped: Vec<(String, &'static str)>,
+}
+
+/// One raw table: pinned objects as they are, plus `_file` and `_row` (from 1), the values that folders
+/// carry in their names, and null for each text that stands for it.
 pub(super) async fn raw_table(
     ctx: &SessionContext,
     feed: &Feed,
     table: &PinnedTable,
     landing: &Store,
     progress: &dyn Progress,
-) -> Result<DataFrame> {
-    let raw = format!("{}_raw", table.name);
+) -> Result<Raw> {
+    let name = format!("{}_raw", table.name);
     let address = format!("pinned://{}.{}", feed.name, table.name).replace('_', "-");
-    let failed = |e| engine::error(e, &table.name);
-    match table.format {
-        Format::Csv => {
-            let mut copies = Vec::new();
-            for object in &table.objects {
-                match land::land(&table.store, object, landing).await.with("file", &object.url)? {
-                    Some(copy) => copies.push(copy),
-                    None => {
-                        progress.warns("a file has no header and no rows", &[("file", object.url.clone())])
-                    }
-                }
+    let (plan, skipped) = match table.format {
+        Format::Parquet => (parquet(ctx, &name, &address, table, progress).await?, Vec::new()),
+        _ => text(ctx, &name, &address, table, landing, progress).await?,
+    };
+    let plan = with_folders(ctx, plan, table, progress)?;
+    Ok(Raw { plan: with_nulls(ctx, plan, table)?, skipped })
+}
+
+/// Text: each object landed, or found landed.
+async fn text(
+    ctx: &SessionContext,
+    name: &str,
+    address: &str,
+    table: &PinnedTable,
+    landing: &Store,
+    progress: &dyn Progress,
+) -> Result<(DataFrame, Vec<(String, &'static str)>)> {
+    let (mut copies, mut exports, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+    let mut parsed = 0;
+    for object in &table.objects {
+        let landed = land::land(&table.store, object, table.format, &table.reading, landing).await;
+        match landed.with("file", &object.url)? {
+            Some(landed) => {
+                parsed += usize::from(landed.is_new);
+                copies.push(landed.copy);
+                exports.push(object.clone());
             }
-            if copies.is_empty() {
-                return Err(Error::config("none of the table's files has a header")
-                    .with("line", table.line)
-                    .hint("an export without rows still needs its header line"));
+            None => {
+                progress.warns(
+                    "an object is skipped",
+                    &[("object", object.url.clone()), ("reason", EMPTY.into())],
+                );
+                skipped.push((object.url.clone(), EMPTY));
             }
-            let absent = engine::register_store(ctx, &raw, &address, landing.pinned(&copies)?)
-                .await
-                .map_err(|e| with_exports(e, &copies, &table.objects))?;
-            warn_of_absent(&absent, table.objects.len(), progress);
-            ctx.table(&raw).await.map_err(failed)
-        }
-        Format::Parquet => {
-            for object in &table.objects {
-                check_footer(&table.store, object).await?;
-            }
-            let absent =
-                engine::register_store(ctx, &raw, &address, table.store.pinned(&table.objects)?).await?;
-            warn_of_absent(&absent, table.objects.len(), progress);
-            let plan = ctx.table(&raw).await.map_err(failed)?;
-            let mut columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
-            let call = |name: &str| -> Result<Expr> { Ok(function(ctx, name)?.call(vec![])) };
-            let folder = lit(format!("{}/", table.store.url()));
-            let file = function(ctx, "concat")?.call(vec![folder, call("input_file_name")?]);
-            columns.push(file.alias(land::FILE));
-            columns.push((call("file_row_index")? + lit(1i64)).alias(text::ROW));
-            plan.select(columns).map_err(failed)
         }
     }
+    if copies.is_empty() {
+        let what = match table.format {
+            Format::Csv => "none of the table's files has a header",
+            _ => "none of the table's files has a row",
+        };
+        return Err(Error::config(what)
+            .with("line", table.line)
+            .hint("an export without rows still needs its header line; JSON has none, and needs a row"));
+    }
+    let before = copies.len() - parsed;
+    progress.says(&format!("{}: {parsed} files parsed, {before} parsed on an earlier night", table.name));
+    let absent = engine::register_store(ctx, name, address, landing.pinned(&copies)?, true)
+        .await
+        .map_err(|e| with_exports(e, &copies, &exports))?;
+    // JSON leaves out what has no value, so that says nothing there.
+    if table.format == Format::Csv {
+        warn_of_absent(&absent, copies.len(), progress);
+    }
+    let plan = ctx.table(name).await.map_err(|e| engine::error(e, &table.name))?;
+    Ok((plan, skipped))
+}
+
+/// Parquet: read in place.
+async fn parquet(
+    ctx: &SessionContext,
+    name: &str,
+    address: &str,
+    table: &PinnedTable,
+    progress: &dyn Progress,
+) -> Result<DataFrame> {
+    for object in &table.objects {
+        check_footer(&table.store, object).await?;
+    }
+    let store = table.store.pinned(&table.objects)?;
+    let is_utc = table.reading.timezone.is_none();
+    let absent = engine::register_store(ctx, name, address, store, is_utc).await?;
+    warn_of_absent(&absent, table.objects.len(), progress);
+    let failed = |e| engine::error(e, &table.name);
+    let plan = ctx.table(name).await.map_err(failed)?;
+    let mut columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
+    let call = |name: &str| -> Result<Expr> { Ok(function(ctx, name)?.call(vec![])) };
+    let folder = lit(format!("{}/", table.store.url()));
+    let file = function(ctx, "concat")?.call(vec![folder, call("input_file_name")?]);
+    columns.push(file.alias(land::FILE));
+    columns.push((call("file_row_index")? + lit(1i64)).alias(text::ROW));
+    plan.select(columns).map_err(failed)
+}
+
+/// Adds a text column for each value that folders carry in their names (`ds=2026-11-01/`). It stands in
+/// for a column of that name in the files, which writers leave out, or fill with the same.
+fn with_folders(
+    ctx: &SessionContext,
+    mut plan: DataFrame,
+    table: &PinnedTable,
+    progress: &dyn Progress,
+) -> Result<DataFrame> {
+    for column in table.folder_columns() {
+        if [land::FILE, text::ROW, text::PROBLEM].contains(&column.as_str()) {
+            continue;
+        }
+        if plan.schema().has_column_with_unqualified_name(&column) {
+            progress.warns(
+                "a column is taken from the folders' names, not from the files",
+                &[("table", table.name.clone()), ("column", column.clone())],
+            );
+        }
+        let value = function(ctx, "folder_value")?.call(vec![named(land::FILE), lit(column.as_str())]);
+        plan = plan.with_column(&column, value).map_err(|e| engine::error(e, &table.name))?;
+    }
+    Ok(plan)
+}
+
+/// Makes null of the texts that the configuration says stand for it.
+fn with_nulls(ctx: &SessionContext, plan: DataFrame, table: &PinnedTable) -> Result<DataFrame> {
+    if table.reading.nulls.is_empty() {
+        return Ok(plan);
+    }
+    let nulls: Vec<Expr> = table.reading.nulls.iter().map(|null| lit(null.as_str())).collect();
+    let trim = function(ctx, "btrim")?;
+    let columns = plan.schema().columns().into_iter().zip(plan.schema().fields()).map(|(column, field)| {
+        let own = [land::FILE, text::PROBLEM].contains(&field.name().as_str());
+        if own || !field.data_type().is_string() {
+            return Ok(Expr::Column(column));
+        }
+        let raw = Expr::Column(column);
+        let is_null = trim.call(vec![raw.clone()]).in_list(nulls.clone(), false);
+        when(is_null, lit(ScalarValue::Null)).otherwise(raw).map(|value| value.alias(field.name()))
+    });
+    let columns = columns.collect::<datafusion::error::Result<Vec<Expr>>>();
+    columns.and_then(|columns| plan.select(columns)).map_err(|e| engine::error(e, &table.name))
 }
 
 /// An error about a landed copy names the export that it was made of.

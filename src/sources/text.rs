@@ -16,17 +16,20 @@
 //! must be quoted. Line breaks are `\n`, `\r\n` and `\r`.
 
 use std::collections::HashSet;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Builder, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use csv_core::ReadRecordResult;
 
+use super::land::FILE;
+use super::window::{MAX_RECORD, Window};
+use crate::config::Encoding;
 use crate::error::{Error, Result};
 
 /// Raised when the same bytes would yield other rows; part of the key of cached copies.
-pub const READER_VERSION: u32 = 1;
+pub const READER_VERSION: u32 = 2;
 
 /// Column with the number of the data row, from 1; the header is not counted.
 pub const ROW: &str = "_row";
@@ -35,26 +38,24 @@ pub const PROBLEM: &str = "_problem";
 
 pub const RAGGED: &str = "ragged";
 pub const NOT_UTF8: &str = "not UTF-8";
+pub const NOT_UTF16: &str = "not UTF-16";
 pub const OPEN_QUOTE: &str = "quote never closed";
 
 /// A batch ends with the first of the two that it reaches.
-const BATCH_ROWS: usize = 8192;
-const BATCH_BYTES: usize = 8 << 20;
-/// The longest record, in bytes as written.
-const MAX_RECORD: usize = 8 << 20;
-const FIRST_BUFFER: usize = 256 << 10;
-
-const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BATCH_ROWS: usize = 8192;
+pub(super) const BATCH_BYTES: usize = 8 << 20;
+const FIRST_FIELDS: usize = 256 << 10;
 
 /// How the text is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextOptions {
     pub delimiter: u8,
+    pub encoding: Encoding,
 }
 
 impl Default for TextOptions {
     fn default() -> Self {
-        Self { delimiter: b',' }
+        Self { delimiter: b',', encoding: Encoding::Utf8 }
     }
 }
 
@@ -63,8 +64,17 @@ pub struct TextReader<R> {
     records: Records<R>,
     header: Vec<String>,
     schema: SchemaRef,
+    encoding: Encoding,
     row: i64,
     finished: bool,
+}
+
+/// Why a row with bytes that are no text could not be read.
+pub(super) fn not_text(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Utf16 => NOT_UTF16,
+        Encoding::Utf8 | Encoding::Latin1 => NOT_UTF8,
+    }
 }
 
 impl<R: Read> TextReader<R> {
@@ -80,7 +90,8 @@ impl<R: Read> TextReader<R> {
                 .chain([Field::new(ROW, DataType::Int64, false), Field::new(PROBLEM, DataType::Utf8, true)])
                 .collect::<Vec<_>>(),
         );
-        Ok(Some(Self { records, header, schema: Arc::new(schema), row: 0, finished: false }))
+        let encoding = options.encoding;
+        Ok(Some(Self { records, header, schema: Arc::new(schema), encoding, row: 0, finished: false }))
     }
 
     /// The names of the raw columns, trimmed, in the order of the file.
@@ -102,7 +113,7 @@ impl<R: Read> TextReader<R> {
             let fields = match outcome {
                 Outcome::OpenQuote => Err(OPEN_QUOTE),
                 Outcome::Record if self.records.width != width => Err(RAGGED),
-                Outcome::Record => self.records.fields().ok_or(NOT_UTF8),
+                Outcome::Record => self.records.fields().ok_or(not_text(self.encoding)),
             };
             match fields {
                 Ok(fields) => {
@@ -157,15 +168,9 @@ enum Outcome {
 /// Cuts bytes into records and records into fields. The raw bytes of the record in hand stay in the
 /// buffer until it is known to be one.
 struct Records<R> {
-    input: R,
-    file: String,
+    window: Window<R>,
     delimiter: u8,
     parser: csv_core::Reader,
-    /// `buffer[start..end]` has been read from the input and belongs to no record yet.
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    input_ended: bool,
     /// The fields of the record in hand, unquoted, one after the other, and where each ends.
     text: Vec<u8>,
     ends: Vec<usize>,
@@ -175,48 +180,35 @@ struct Records<R> {
 impl<R: Read> Records<R> {
     fn new(input: R, options: &TextOptions, file: &str) -> Result<Self> {
         let delimiter = options.delimiter;
-        let mut records = Self {
-            input,
-            file: file.to_owned(),
+        Ok(Self {
+            window: Window::new(input, options.encoding, file)?,
             delimiter,
             parser: csv_core::ReaderBuilder::new().delimiter(delimiter).build(),
-            buffer: vec![0; FIRST_BUFFER],
-            start: 0,
-            end: 0,
-            input_ended: false,
-            text: vec![0; FIRST_BUFFER],
+            text: vec![0; FIRST_FIELDS],
             ends: vec![0; 64],
             width: 0,
-        };
-        while records.end < UTF8_BOM.len() && !records.input_ended {
-            records.fill()?;
-        }
-        if records.buffer[..records.end].starts_with(UTF8_BOM) {
-            records.start = UTF8_BOM.len();
-        }
-        Ok(records)
+        })
     }
 
     /// Moves to the next record; `None` at the end of the input.
     fn advance(&mut self) -> Result<Option<Outcome>> {
         loop {
-            match self.buffer[self.start..self.end].first() {
-                Some(b'\r' | b'\n') => self.start += 1,
+            match self.window.peek()? {
+                Some(b'\r' | b'\n') => self.window.pass(1),
                 Some(_) => break,
-                None if self.input_ended => return Ok(None),
-                None => self.fill()?,
+                None => return Ok(None),
             }
         }
         let (mut scanned, mut written) = (0, 0);
         self.width = 0;
         loop {
-            let mut unread = &self.buffer[self.start + scanned..self.end];
+            let mut unread = &self.window.unread()[scanned..];
             let at_end = unread.is_empty();
-            if at_end && !self.input_ended {
+            if at_end && !self.window.ended() {
                 if scanned >= MAX_RECORD {
                     return self.give_up_line().map(Some);
                 }
-                self.fill()?;
+                self.window.fill()?;
                 continue;
             }
             if at_end {
@@ -238,12 +230,12 @@ impl<R: Read> Records<R> {
                 ReadRecordResult::InputEmpty | ReadRecordResult::End => {}
             }
         }
-        let raw = &self.buffer[self.start..self.start + scanned];
+        let raw = &self.window.unread()[..scanned];
         let first_line = line_length(raw).unwrap_or(scanned);
         if first_line + 1 < scanned && !closes_quotes_at_field_ends(raw, self.delimiter) {
             return self.give_up_line().map(Some);
         }
-        self.start += scanned;
+        self.window.pass(scanned);
         Ok(Some(Outcome::Record))
     }
 
@@ -252,15 +244,17 @@ impl<R: Read> Records<R> {
         match self.advance()? {
             Some(Outcome::Record) => {}
             Some(Outcome::OpenQuote) => {
-                return Err(self.error("the header opens a quote and never closes it"));
+                return Err(self.window.error("the header opens a quote and never closes it"));
             }
             None => return Ok(None),
         }
         let Some(names) = self.fields() else {
-            return Err(self.error("the header is not UTF-8").hint("export the file as UTF-8"));
+            return Err(self.window.error("the header is not UTF-8").hint(
+                "export the file as UTF-8, or say how it is written: `encoding = \"latin-1\"` or \"utf-16\"",
+            ));
         };
         let names: Vec<String> = names.map(|name| name.trim().to_owned()).collect();
-        let mut seen = HashSet::from([ROW, PROBLEM]);
+        let mut seen = HashSet::from([ROW, PROBLEM, FILE]);
         for (index, name) in names.iter().enumerate() {
             // The name is not shown: in a file without a header it is a customer's value.
             let what = match name.as_str() {
@@ -268,8 +262,9 @@ impl<R: Read> Records<R> {
                 name if !seen.insert(name) => "a column of the header has the name of another one",
                 _ => continue,
             };
-            let hint = format!("every column needs a name of its own, other than `{ROW}` and `{PROBLEM}`");
-            return Err(self.error(what).with("column", index + 1).hint(hint));
+            let hint =
+                format!("every column needs a name of its own, other than `{FILE}`, `{ROW}` and `{PROBLEM}`");
+            return Err(self.window.error(what).with("column", index + 1).hint(hint));
         }
         Ok(Some(names))
     }
@@ -291,48 +286,18 @@ impl<R: Read> Records<R> {
 
     /// Takes the record in hand for its first line only, and starts afresh after it.
     fn give_up_line(&mut self) -> Result<Outcome> {
-        let unread = &self.buffer[self.start..self.end];
-        self.start += match line_length(unread) {
+        let unread = self.window.unread();
+        let length = match line_length(unread) {
             Some(length) => length,
-            None if self.input_ended => unread.len(),
+            None if self.window.ended() => unread.len(),
             None => {
-                let error = self.error(format!("a line is longer than {} MiB", MAX_RECORD >> 20));
+                let error = self.window.error(format!("a line is longer than {} MiB", MAX_RECORD >> 20));
                 return Err(error.hint("check that the file is text and its lines end with line breaks"));
             }
         };
+        self.window.pass(length);
         self.parser.reset();
         Ok(Outcome::OpenQuote)
-    }
-
-    /// Reads more of the input behind what is unread, and notes its end.
-    fn fill(&mut self) -> Result<()> {
-        if self.end == self.buffer.len() {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        if self.end == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() * 2, 0);
-        }
-        loop {
-            match self.input.read(&mut self.buffer[self.end..]) {
-                Ok(read) => {
-                    self.end += read;
-                    self.input_ended = read == 0;
-                    return Ok(());
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    // A store's own error travels inside the stream's; it knows better what happened.
-                    let unknown = |error| Error::io("a file cannot be read to its end").caused_by(error);
-                    return Err(error.downcast().unwrap_or_else(unknown).with("file", &self.file));
-                }
-            }
-        }
-    }
-
-    fn error(&self, message: impl Into<String>) -> Error {
-        Error::data(message).with("file", &self.file)
     }
 }
 
@@ -369,6 +334,8 @@ fn closes_quotes_at_field_ends(record: &[u8], delimiter: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::ErrorKind;
+
     use crate::error::Kind;
     use arrow::array::{Array, AsArray};
     use arrow::datatypes::Int64Type;
@@ -468,13 +435,31 @@ mod tests {
 
     #[test]
     fn the_delimiter_is_an_option() {
-        let options = TextOptions { delimiter: b';' };
+        let options = TextOptions { delimiter: b';', ..TextOptions::default() };
         let text = "a;b\n1,5;\"x;y\"\n2;\"z\n3;4\n5;\"6\n\"two\nlines\";7\n";
         let reader = TextReader::open(text.as_bytes(), &options, "f").expect("a reader").expect("a header");
         assert_eq!(
             rows(reader),
             ["1: 1,5|x;y", "2! quote never closed", "3: 3|4", "4! quote never closed", "5: two\nlines|7"]
         );
+    }
+
+    #[test]
+    fn other_encodings_are_read_by_declaration() {
+        let read = |bytes: &[u8], encoding| {
+            let options = TextOptions { encoding, ..TextOptions::default() };
+            rows(TextReader::open(Slow(bytes, 1), &options, "f").expect("a reader").expect("a header"))
+        };
+        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        assert_eq!(read(b"a,\xe9\ncaf\xe9,\x80\n", Encoding::Latin1), ["1: café|€"]);
+        let text = "a,b\n\"two\nlines\",é\n3,😀\n";
+        for bytes in [utf16(text), utf16(&format!("\u{feff}{text}"))] {
+            assert_eq!(read(&bytes, Encoding::Utf16), ["1: two\nlines|é", "2: 3|😀"]);
+        }
+        let mut bytes = utf16("a,b\n1,");
+        bytes.extend([0x3d, 0xd8]);
+        bytes.extend(utf16("\n3,4\n"));
+        assert_eq!(read(&bytes, Encoding::Utf16), ["1! not UTF-16", "2: 3|4"]);
     }
 
     #[test]
@@ -497,7 +482,8 @@ mod tests {
             (b"a,b,\n", "a column of the header has no name", Some("3")),
             (b"_row,b\n", "a column of the header has the name of another one", Some("1")),
             (b"a,b\xe9\n", "the header is not UTF-8", None),
-            (b"\xff\xfea\0,\0b\0\n\0", "the header is not UTF-8", None),
+            (b"a\xff,b\n", "the header is not UTF-8", None),
+            (b"a,_file\n", "a column of the header has the name of another one", Some("2")),
             (b"a,\"b\n1,2\n", "the header opens a quote and never closes it", None),
         ] {
             let error = open(text).map(|_| ()).expect_err(message);
@@ -538,7 +524,7 @@ mod tests {
             );
         }
         assert_eq!((read, bad), (count + 3, vec![1, count as i64 + 2]));
-        assert!(reader.records.buffer.len() <= MAX_RECORD, "memory is bounded");
+        assert!(reader.records.window.capacity() <= MAX_RECORD, "memory is bounded");
     }
 
     #[test]
@@ -567,8 +553,9 @@ mod tests {
         struct Failing(Option<std::io::Error>);
         impl Read for Failing {
             fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-                buffer[..8].copy_from_slice(b"a,b\n1,2\n");
-                self.0.take().map_or(Ok(8), Err)
+                let length = buffer.len().min(8);
+                buffer[..length].copy_from_slice(&b"a,b\n1,2\n"[..length]);
+                self.0.take().map_or(Ok(length), Err)
             }
         }
         let changed = std::io::Error::other(Error::unavailable("the object changed"));

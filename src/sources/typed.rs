@@ -20,7 +20,7 @@ use super::expr::named;
 use super::feeds::{self, Feed};
 use super::modes::{self, AsOf};
 use super::pin::{self, PinnedSource, PinnedTable};
-use super::raw::raw_table;
+use super::raw::{Raw, raw_table};
 use super::unique::unique;
 use super::{history, land, text};
 use crate::config::{Config, Mapping, Mode};
@@ -75,9 +75,22 @@ impl TableRead {
 pub struct Opened<'a> {
     feed: &'static Feed,
     pinned: &'a PinnedSource,
-    /// Beside each pinned table its rows as they are, and their number.
-    raw: Vec<(&'a PinnedTable, DataFrame, u64)>,
+    raw: Vec<OpenedTable<'a>>,
 }
+
+/// A raw table that can be read.
+struct OpenedTable<'a> {
+    table: &'a PinnedTable,
+    plan: DataFrame,
+    /// Rows read, and of them the further header rows, which are left out of the plan.
+    rows: u64,
+    header_rows: u64,
+    /// Objects that turned out to hold nothing.
+    skipped: Vec<(String, &'static str)>,
+}
+
+/// Why rows right after the header are left out.
+const HEADER: &str = "after the header";
 
 /// Opens the raw tables of every source; text is landed.
 ///
@@ -96,11 +109,16 @@ pub async fn open<'a>(
         let ctx = engine.mapping_session();
         let mut raw = Vec::new();
         for table in &source.tables {
-            let plan = raw_table(&ctx, feed, table, landing, progress).await;
-            let plan = plan.with("table", &table.name).with("source", feed.name)?;
-            let count = plan.clone().count().await.map_err(|e| engine::run_error(e, &table.name))? as u64;
-            all += count;
-            raw.push((table, plan, count));
+            let opened = raw_table(&ctx, feed, table, landing, progress).await;
+            let Raw { plan, skipped } = opened.with("table", &table.name).with("source", feed.name)?;
+            let rows = count(&plan, &table.name).await?;
+            let plan = without_header_rows(plan, table)?;
+            let header_rows = match table.reading.skip_after_header {
+                0 => 0,
+                _ => rows - count(&plan, &table.name).await?,
+            };
+            all += rows;
+            raw.push(OpenedTable { table, plan, rows, header_rows, skipped });
         }
         opened.push(Opened { feed, pinned: source, raw });
     }
@@ -119,9 +137,10 @@ pub async fn newest_event(engine: &Engine, config: &Config, opened: &[Opened<'_>
         let Some(time) = source.feed.event_time else { continue };
         let ctx = engine.mapping_session();
         let mut tables = Vec::new();
-        for (table, raw, _) in &source.raw {
-            let kept = modes::kept(&ctx, table, raw.clone()).with("source", source.feed.name)?;
-            tables.push((table.name.as_str(), kept));
+        for opened in &source.raw {
+            let kept =
+                modes::kept(&ctx, opened.table, opened.plan.clone()).with("source", source.feed.name)?;
+            tables.push((opened.table.name.as_str(), kept));
         }
         let (plan, _) = map(&ctx, config, source, tables).await.with("source", source.feed.name)?;
         let plan = plan
@@ -173,6 +192,20 @@ pub async fn stage(
     Ok(all)
 }
 
+async fn count(plan: &DataFrame, table: &str) -> Result<u64> {
+    Ok(plan.clone().count().await.map_err(|e| engine::run_error(e, table))? as u64)
+}
+
+/// Without the further header rows that stand after the header of each file.
+fn without_header_rows(raw: DataFrame, table: &PinnedTable) -> Result<DataFrame> {
+    match table.reading.skip_after_header {
+        0 => Ok(raw),
+        rows => {
+            raw.filter(named(text::ROW).gt(lit(i64::from(rows)))).map_err(|e| engine::error(e, &table.name))
+        }
+    }
+}
+
 /// The mapping's plan on the rows that stand, and on all versions where they tell of the past.
 async fn stands(
     engine: &Engine,
@@ -184,9 +217,10 @@ async fn stands(
     let ctx = engine.mapping_session();
     let is_mapped_by_column = matches!(source.pinned.source.mapping, Mapping::Columns(_));
     let (mut reads, mut tables, mut versions) = (Vec::new(), Vec::new(), None);
-    for (table, raw, rows) in &source.raw {
+    for opened in &source.raw {
+        let table = opened.table;
         let scratch = format!("modes_{}_{}", source.feed.name, table.name);
-        let standing = modes::standing(engine, &ctx, table, &scratch, as_of, raw.clone());
+        let standing = modes::standing(engine, &ctx, table, &scratch, as_of, opened.plan.clone());
         let mut standing = standing.await.with("table", &table.name)?;
         if standing.compared_as == Some("text") {
             progress.warns(
@@ -194,13 +228,19 @@ async fn stands(
                 &[("source", source.feed.name.into()), ("table", table.name.clone())],
             );
         }
+        let superseded = standing.fates.remove(modes::SUPERSEDED).unwrap_or(0);
+        let mut filtered = standing.fates;
+        if opened.header_rows > 0 {
+            filtered.insert(HEADER, opened.header_rows);
+        }
+        let is_read = |object: &&Object| !opened.skipped.iter().any(|(url, _)| *url == object.url);
         reads.push(TableRead {
             name: table.name.clone(),
-            objects: table.objects.clone(),
-            skipped: table.skipped.clone(),
-            rows: *rows,
-            superseded: standing.fates.remove(modes::SUPERSEDED).unwrap_or(0),
-            filtered: standing.fates,
+            objects: table.objects.iter().filter(is_read).cloned().collect(),
+            skipped: table.skipped.iter().chain(&opened.skipped).cloned().collect(),
+            rows: opened.rows,
+            superseded,
+            filtered,
             compared_as: standing.compared_as,
             is_mapped_by_column,
             is_append: table.delivery.mode == Mode::Append,

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `object.rs` | what is an object? |
 //! | `address.rs` | what does this location mean, and what lies there? |
+//! | `decode.rs` | what does a compressed object hold? |
 //! | `pinned.rs` | is the object still the one that was listed? |
 //! | `writer.rs` | how is an object written whole or not at all? |
 //! | `publish.rs` | how does a run become the latest one? |
@@ -14,6 +15,7 @@
 //! | `failure.rs` | what does a storage error mean to a person? |
 
 mod address;
+mod decode;
 mod failure;
 mod object;
 mod pinned;
@@ -37,6 +39,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
 pub use address::find;
+pub use decode::read_start;
 pub use failure::storage_error;
 pub use object::{Counters, Object, Written};
 pub use scratch::scratch;
@@ -68,6 +71,15 @@ enum Place {
     Folder(PathBuf),
     /// The keys below a prefix.
     Keys(Arc<dyn ObjectStore>, Path),
+}
+
+/// What an object holds, decompressed.
+pub struct Content(decode::Decoded<Box<dyn std::io::Read + Send>>);
+
+impl std::io::Read for Content {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buffer)
+    }
 }
 
 /// The address only: a client's own `Debug` may show its credentials.
@@ -313,6 +325,19 @@ impl Store {
         let pinned = self.pinned(std::slice::from_ref(object))?;
         let reader = BufReader::with_capacity(pinned, &meta_of(object)?, READ_BYTES);
         Ok(tokio_util::io::SyncIoBridge::new_with_handle(reader, runtime))
+    }
+
+    /// Like [`Store::reader`], and decompressed where the object's first bytes are those of gzip or zstd.
+    /// It reads them at once, so the thread must be one that may block. What is damaged is an error of
+    /// `Kind::Data` inside the stream's.
+    pub fn content(&self, object: &Object) -> Result<Content> {
+        let reader: Box<dyn std::io::Read + Send> = Box::new(self.reader(object)?);
+        match decode::Decoded::new(reader) {
+            Ok(decoded) => Ok(Content(decoded)),
+            Err(error) => Err(storage_error(&error)
+                .unwrap_or_else(|| Error::io("an object cannot be read").caused_by(error))
+                .with("location", &object.url)),
+        }
     }
 
     /// The last bytes of a listed object, fewer where it is shorter.

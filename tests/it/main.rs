@@ -5,6 +5,7 @@
 //! | `cases` | does each folder of `tests/cases/` come out as a person worked it out by hand? |
 //! | `checks` | does each file of `queries/checks/` see the fault that it is there for? |
 //! | `cli` | exit codes, messages, signals, the same bytes at any number of threads |
+//! | `formats` | Parquet as others write it; what the next night reads again |
 //! | `shuffle` | does the order of the rows, or of the files, change a result? |
 //! | `nights` | can a past night be run again from all deliveries? |
 //! | `known_at` | what goes wrong if the latest state is taken for the state at the answer? |
@@ -24,6 +25,7 @@
 mod cases;
 mod checks;
 mod cli;
+mod formats;
 mod known_at;
 mod nights;
 mod olist;

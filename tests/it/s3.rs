@@ -141,6 +141,73 @@ async fn a_job_on_s3_publishes_what_a_local_one_does() {
     aftersale_with(&arguments, &server.environment()).expect(69).says(&["no-such-bucket", "hint:"]);
 }
 
+/// Compressed objects are read to their last piece, patterns and folders' values hold, and what has been
+/// read is not read again.
+#[tokio::test]
+async fn compressed_objects_of_a_pattern_are_read_whole_from_s3() {
+    let Some(server) = Server::start() else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = server.store();
+    let header = "response_id,responded_at,score,order_id\n";
+    let rows = |from: u32, to: u32| -> String {
+        (from..to).map(|n| format!("R{n:06},2025-05-10 10:00,9,O1\n")).collect()
+    };
+    // Several pieces, the whole of them larger than one request.
+    let pieces = [format!("{header}{}", rows(0, 40_000)), rows(40_000, 80_000), rows(80_000, 120_000)];
+    let frames: Vec<u8> = pieces.iter().flat_map(|piece| padded(&zstd(piece))).collect();
+    assert!(frames.len() > 9 << 20, "{} bytes fit into one request", frames.len());
+    let members: Vec<u8> = [format!("{header}{}", rows(200_000, 200_010)), rows(200_010, 200_025)]
+        .iter()
+        .flat_map(|piece| gzip(piece))
+        .collect();
+    for (key, bytes) in [
+        ("lake/surveys/ds=2025-05-10/a.csv.zst", frames),
+        ("lake/surveys/ds=2025-05-11/b.csv.gz", members),
+        ("lake/surveys/ds=2025-05-11/other.csv", b"not,of,the,pattern\n".to_vec()),
+        ("lake/purchases.csv", b"order_id,ordered_at\nO1,2025-05-01\n".to_vec()),
+    ] {
+        store.put(&Key::from(key), bytes.into()).await.expect("uploaded");
+    }
+    let config = folder.path().join("s3.toml");
+    let text_of_config = format!(
+        "segments = [\"ds\"]\n\
+         [sources.surveys]\nurl = \"s3://{BUCKET}/lake/surveys/ds=*/?.csv*\"\nformat = \"csv\"\n\
+         [sources.purchases]\nurl = \"s3://{BUCKET}/lake/purchases.csv\"\n"
+    );
+    fs::write(&config, text_of_config).expect("written");
+    let output = folder.path().join("out");
+    let arguments = ["run", "--config", text(&config), "--output", text(&output)];
+    aftersale_with(&arguments, &server.environment())
+        .expect(0)
+        .says(&["surveys: 2 files parsed, 0 parsed on an earlier night"]);
+    let answers = table::published(&output, "fct_exposures");
+    let days = answers.column("seg_ds");
+    let of_day = |day: &str| answers.rows.iter().filter(|row| row[days] == day).count();
+    assert_eq!((of_day("2025-05-10"), of_day("2025-05-11"), answers.rows.len()), (120_000, 25, 120_025));
+    aftersale_with(&arguments, &server.environment())
+        .expect(0)
+        .says(&["surveys: 0 files parsed, 2 parsed on an earlier night"]);
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).expect("compressed")
+}
+
+fn zstd(text: &str) -> Vec<u8> {
+    zstd::encode_all(text.as_bytes(), 1).expect("compressed")
+}
+
+/// The frame, and behind it one of bytes that readers pass over, to make the object large.
+fn padded(frame: &[u8]) -> Vec<u8> {
+    let length: u32 = 3 << 20;
+    let mut bytes = frame.to_vec();
+    bytes.extend(0x184D_2A50_u32.to_le_bytes());
+    bytes.extend(length.to_le_bytes());
+    bytes.resize(bytes.len() + length as usize, 7);
+    bytes
+}
+
 /// The table without what says where a row stood: addresses differ.
 fn placeless(name: &str, table: &Table) -> Table {
     match name {

@@ -27,8 +27,8 @@ const POWERS: &[Power] = &[
     Power {
         words: &["object_store::", "object_store as"],
         only_in: &["store"],
-        // The engine hands a store that somebody else opened to the session.
-        except: &["use object_store::ObjectStore;"],
+        // The engine hands a store that somebody else opened, and its entries, to the session.
+        except: &["use object_store::ObjectStore;", "use object_store::ObjectMeta;"],
         why: "only the store room talks to object storage",
         bad: ("engine/mod.rs", "use object_store::aws::AmazonS3Builder;"),
     },
