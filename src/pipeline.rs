@@ -111,8 +111,6 @@ async fn check_inputs(request: &Request, progress: &dyn Progress) -> Result<Summ
     };
     let job = Job::begin(&request, &output, progress).await?;
     job.compute_until("3_links", progress).await?;
-    job.plan_the_rest().await?;
-    exposures::check(&job.engine, &job.catalogue).await?;
     job.summary_of_inputs().await
 }
 
@@ -189,6 +187,7 @@ impl<'a> Job<'a> {
             _scratch: scratch,
         };
         job.register_inputs().await?;
+        job.check_conditions().await?;
         Ok(job)
     }
 
@@ -231,7 +230,6 @@ impl<'a> Job<'a> {
     async fn compute(&mut self, progress: &dyn Progress) -> Result<()> {
         self.compute_until("7_answers", progress).await?;
         progress.begins("exposures");
-        exposures::check(&self.engine, &self.catalogue).await?;
         exposures::build(&self.engine, self.config, &self.catalogue, &self.typed).await?;
         exposures::answer_segments(&self.engine, self.config).await?;
         exposures::touchpoint_counts(&self.engine, self.config, &self.catalogue).await?;
@@ -276,13 +274,19 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// The remaining folders up to the events, as plans only.
-    async fn plan_the_rest(&self) -> Result<()> {
-        for query in
-            queries::stages()?.iter().filter(|q| ("4_moments".."6_measures").contains(&q.folder.as_str()))
-        {
+    /// Refuses segments and touchpoints that do not fit the exports' columns, before anything is computed:
+    /// the folders up to the events are planned, and then forgotten.
+    async fn check_conditions(&self) -> Result<()> {
+        exposures::check_segments(self.config, &self.typed)?;
+        let stages = queries::stages()?;
+        let planned = || stages.iter().filter(|query| query.folder.as_str() < "6_answers");
+        for query in planned() {
             let plan = self.engine.query(query.sql).await.with("query", &query.name)?;
             self.engine.view(&query.name, plan)?;
+        }
+        exposures::check(&self.engine, self.config, &self.catalogue).await?;
+        for query in planned() {
+            self.engine.forget(&query.name)?;
         }
         Ok(())
     }

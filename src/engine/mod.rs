@@ -154,6 +154,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Takes a name away again.
+    pub fn forget(&self, name: &str) -> Result<()> {
+        self.ctx.deregister_table(name).map_err(|e| error(e, name))?;
+        Ok(())
+    }
+
     /// Works a plan out once, into the scratch folder, and gives the rows a name. Returns their number.
     pub async fn keep(&self, name: &str, plan: DataFrame) -> Result<u64> {
         let schema = plain_schema(&plan);

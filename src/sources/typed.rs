@@ -130,7 +130,8 @@ async fn map(
     }
     let plan = match &pinned.source.mapping {
         Mapping::Query(sql) => {
-            let plan = mapped::query(&ctx, &sql.value).await.with("line", sql.line)?;
+            let tables: Vec<&str> = pinned.tables.iter().map(|table| table.name.as_str()).collect();
+            let plan = mapped::query(&ctx, &sql.value, &tables).await.with("line", sql.line)?;
             read_columns(&ctx, config, feed, pinned, plan, None, newest, &mut typed)?
         }
         Mapping::Columns(columns) => {
