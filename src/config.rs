@@ -38,7 +38,7 @@ pub struct Config {
     pub plausible_until: Option<chrono::NaiveDate>,
     pub sources: BTreeMap<String, Source>,
     /// What may change between two nights before a run warns or stops.
-    pub contract: Contract,
+    pub contract: ContractRules,
     /// Touchpoints of the run's own, as TOML; see [`crate::catalogue`].
     pub touchpoints: Vec<toml::Table>,
     /// The built-in catalogue is left out.
@@ -69,7 +69,7 @@ pub struct Analysis {
 
 /// What a night is compared with: the exports as the last published run found them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Contract {
+pub struct ContractRules {
     /// A column in use that is missing or has another type.
     pub on_change: OnBreach,
     /// A feed may lose this share of its rows between two runs.
@@ -540,14 +540,14 @@ impl Place<'_> {
         })
     }
 
-    fn contract(&self, typed: &TypedContract) -> Result<Contract> {
+    fn contract(&self, typed: &TypedContract) -> Result<ContractRules> {
         let max_drop = typed.volume.max_drop.unwrap_or(0.5);
         if !(0.0..=1.0).contains(&max_drop) {
             return Err(self
                 .error_of("contract.volume.max_drop", format!("`contract.volume.max_drop` is {max_drop}"))
                 .hint("give a share from 0 to 1, such as 0.5"));
         }
-        Ok(Contract {
+        Ok(ContractRules {
             on_change: typed.on_change.unwrap_or(OnBreach::Stop),
             max_drop,
             on_drop: typed.volume.on_breach.unwrap_or(OnBreach::Warn),

@@ -488,6 +488,53 @@ async fn coverage(
     Ok(Coverage { starts, mapped, kinds })
 }
 
+/// A touchpoint that the exports do not measure, and what they lack for it.
+pub struct Unmeasured {
+    pub touchpoint: String,
+    pub label: String,
+    /// Columns, as (feed, column).
+    pub columns: Vec<(String, String)>,
+    /// A feed that has no source, or no rows.
+    pub feed: Option<String>,
+    /// A kind of interaction that never occurs.
+    pub kind: Option<String>,
+}
+
+/// The touchpoints that are not measured at all, in the catalogue's order.
+///
+/// # Errors
+/// Those of the engine.
+pub async fn unmeasured(
+    engine: &Engine,
+    config: &Config,
+    catalogue: &Catalogue,
+    typed: &BTreeMap<&'static str, Typed>,
+) -> Result<Vec<Unmeasured>> {
+    let coverage = coverage(engine, config, typed).await?;
+    let mut all = Vec::new();
+    for touchpoint in &catalogue.touchpoints {
+        let Meets::Events(events) = &touchpoint.meets else { continue };
+        if coverage.start(events).is_some() {
+            continue;
+        }
+        let holds = |(feed, column): &&(String, String)| {
+            coverage.mapped.get(feed).is_some_and(|columns| columns.contains(column))
+        };
+        let feeds = std::iter::once(&events.feed).chain(events.needs.iter().map(|(feed, _)| feed));
+        let feed = feeds.into_iter().find(|feed| !coverage.starts.contains_key(*feed)).cloned();
+        let columns = events.needs.iter().filter(|need| !holds(need)).cloned();
+        let kind = events.kind.as_ref().filter(|kind| !coverage.kinds.contains(*kind)).cloned();
+        all.push(Unmeasured {
+            touchpoint: touchpoint.id.clone(),
+            label: touchpoint.label.clone(),
+            columns: columns.filter(|(of, _)| Some(of) != feed.as_ref()).collect(),
+            kind: kind.filter(|_| feed.is_none()),
+            feed,
+        });
+    }
+    Ok(all)
+}
+
 async fn first_event(engine: &Engine, feed: &feeds::Feed) -> Result<Option<i64>> {
     let table = format!("stg_{}", feed.name);
     let first = datafusion::functions_aggregate::expr_fn::min(named(feed.event_time)).alias("first");

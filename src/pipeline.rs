@@ -19,6 +19,10 @@
 //!
 //! Nothing here knows the clock, the environment or a storage client.
 
+mod advice;
+mod as_of;
+mod checked;
+mod drift;
 mod figures;
 mod fingerprint;
 mod gates;
@@ -34,6 +38,7 @@ use chrono::NaiveDate;
 
 use crate::catalogue::Catalogue;
 use crate::config::{Config, RepeatResponses};
+use crate::contract::Watch;
 use crate::engine::{self, Engine, Limits, Parameter};
 use crate::error::{Context, Error, Result};
 use crate::exposures::{self, batch};
@@ -44,6 +49,7 @@ use crate::sources::pin::{self, PinnedSource};
 use crate::sources::typed::{self, Typed};
 use crate::store::publish::{About, Run};
 use crate::store::{self, Store};
+pub use checked::{Checked, FeedCheck, Missing, NotMeasured, Share, TableCheck};
 pub use figures::{Account, Summary, TouchpointLine};
 use fingerprint::fingerprint;
 pub use stop::{Stop, Stopper};
@@ -57,6 +63,11 @@ pub struct Request {
     /// The local day whose end is the as-of; none: the newest purchase or answer.
     pub as_of: Option<NaiveDate>,
     pub limits: Limits,
+    /// The present, for the age of the exports; UTC microseconds. It decides whether a run warns or stops,
+    /// and nothing in a result.
+    pub now_micros: Option<i64>,
+    /// Take exports over that have changed since the last published run.
+    pub accept: bool,
     /// Publish as the latest even if an earlier run looked at a later day.
     pub make_latest: bool,
     /// Tells apart two attempts at the same run.
@@ -81,7 +92,8 @@ pub async fn run(request: &Request, mut stop: Stop, progress: &dyn Progress) -> 
     let config = &request.config;
     let output =
         Store::open(&config.output, &config.base, &config.environment.0).with("output", &config.output)?;
-    let mut job = stop.or(Job::begin(request, &output, progress)).await?;
+    let last = stop.or(drift::last(&output)).await?;
+    let mut job = stop.or(Job::begin(request, &output, last, progress)).await?;
     if let Err(error) = stop.or(job.compute(progress)).await {
         return Err(job.keep_rejects(&output, error, progress).await);
     }
@@ -91,27 +103,48 @@ pub async fn run(request: &Request, mut stop: Stop, progress: &dyn Progress) -> 
     Ok(outcome)
 }
 
-/// Everything but publishing: sources, mapping, rejects and links, and that every condition fits.
-pub async fn check(request: &Request, mut stop: Stop, progress: &dyn Progress) -> Result<Summary> {
+/// Everything but publishing: the contract, sources, mapping, rejects and links, and that every condition
+/// fits. What would stop a run later on is part of the answer.
+///
+/// # Errors
+/// Every kind: what lets nothing be said about the rest.
+pub async fn check(request: &Request, mut stop: Stop, progress: &dyn Progress) -> Result<Checked> {
     stop.or(check_inputs(request, progress)).await
 }
 
-async fn check_inputs(request: &Request, progress: &dyn Progress) -> Result<Summary> {
+async fn check_inputs(request: &Request, progress: &dyn Progress) -> Result<Checked> {
+    let config = &request.config;
+    let published =
+        Store::open(&config.output, &config.base, &config.environment.0).with("output", &config.output)?;
+    let last = drift::last(&published).await?;
     // What a check lands stays in its scratch folder.
     let scratch = scratch_folder()?;
     let output = Store::open(&scratch.path().to_string_lossy(), scratch.path(), &BTreeMap::new())?;
-    let mut config = request.config.clone();
+    let mut config = config.clone();
     config.landing = None;
     let request = Request {
         config,
         as_of: request.as_of,
         limits: request.limits.clone(),
+        now_micros: request.now_micros,
+        accept: request.accept,
         make_latest: false,
         nonce: request.nonce.clone(),
     };
-    let job = Job::begin(&request, &output, progress).await?;
-    job.compute_until("3_links", progress).await?;
-    job.summary_of_inputs().await
+    let job = Job::begin(&request, &output, last, progress).await?;
+    job.compute_between("1_judged", "3_links", Gates::Open, progress).await?;
+    let mut checked = job.checked(progress).await?;
+    if request.accept {
+        checked.accepted = Some(drift::accept(&published, &job.watch, &job.pinned).await?);
+    }
+    Ok(checked)
+}
+
+/// Whether gates on the way stop the job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gates {
+    Closed,
+    Open,
 }
 
 fn scratch_folder() -> Result<tempfile::TempDir> {
@@ -127,6 +160,7 @@ struct Job<'a> {
     catalogue: Catalogue,
     pinned: Vec<PinnedSource>,
     typed: BTreeMap<&'static str, Typed>,
+    watch: Watch,
     as_of_day: NaiveDate,
     fingerprint: String,
     run_id: String,
@@ -135,7 +169,12 @@ struct Job<'a> {
 
 impl<'a> Job<'a> {
     /// Pins the inputs, reads and maps them, and settles the as-of.
-    async fn begin(request: &'a Request, output: &Store, progress: &dyn Progress) -> Result<Job<'a>> {
+    async fn begin(
+        request: &'a Request,
+        output: &Store,
+        last: Option<drift::Last>,
+        progress: &dyn Progress,
+    ) -> Result<Job<'a>> {
         let config = &request.config;
         let catalogue = Catalogue::read(config)?;
         let scratch = scratch_folder()?;
@@ -157,7 +196,10 @@ impl<'a> Job<'a> {
                     .warns("an object is skipped", &[("object", url.clone()), ("reason", (*reason).into())]);
             }
         }
-        let typed = typed::stage(&engine, config, &pinned, &landing, progress).await?;
+        drift::judge_age(&pinned, request, progress)?;
+        let mut watch = drift::watch(last, request);
+        let typed = typed::stage(&engine, config, &pinned, &landing, &mut watch, progress).await?;
+        drift::judge(&watch, request, progress)?;
         let clock = engine::time::Clock::new(config.timezone);
         let (as_of, as_of_day) = match request.as_of {
             Some(day) => {
@@ -181,12 +223,14 @@ impl<'a> Job<'a> {
             catalogue,
             pinned,
             typed,
+            watch,
             as_of_day,
             fingerprint,
             run_id,
             _scratch: scratch,
         };
         job.register_inputs().await?;
+        job.check_as_of(request.as_of, progress).await?;
         job.check_conditions().await?;
         Ok(job)
     }
@@ -228,13 +272,13 @@ impl<'a> Job<'a> {
 
     /// Everything up to the reports and the checks on them.
     async fn compute(&mut self, progress: &dyn Progress) -> Result<()> {
-        self.compute_until("7_answers", progress).await?;
+        self.compute_between("1_judged", "7_answers", Gates::Closed, progress).await?;
         progress.begins("exposures");
         exposures::build(&self.engine, self.config, &self.catalogue, &self.typed).await?;
         exposures::answer_segments(&self.engine, self.config).await?;
         exposures::touchpoint_counts(&self.engine, self.config, &self.catalogue).await?;
         progress.ends("exposures", self.engine.count("exposures").await?);
-        self.compute_between("8_tables", "9_reports", progress).await?;
+        self.compute_between("8_tables", "9_reports", Gates::Closed, progress).await?;
         progress.begins("checks");
         let checks = queries::checks()?;
         for check in &checks {
@@ -244,12 +288,14 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    async fn compute_until(&self, last: &str, progress: &dyn Progress) -> Result<()> {
-        self.compute_between("1_judged", last, progress).await
-    }
-
     /// Runs the folders from `first` to `last`, each query after those that it reads.
-    async fn compute_between(&self, first: &str, last: &str, progress: &dyn Progress) -> Result<()> {
+    async fn compute_between(
+        &self,
+        first: &str,
+        last: &str,
+        gates: Gates,
+        progress: &dyn Progress,
+    ) -> Result<()> {
         let stages = queries::stages()?;
         let mut folders: Vec<&str> = stages.iter().map(|query| query.folder.as_str()).collect();
         folders.dedup();
@@ -264,10 +310,13 @@ impl<'a> Job<'a> {
                     self.engine.view(&query.name, plan)?;
                 }
             }
-            match folder {
-                "2_staging" => self.hold_inputs().await?,
-                "3_links" => self.hold_links(progress).await?,
-                _ => {}
+            let stops = match (gates, folder) {
+                (Gates::Closed, "2_staging") => self.input_stops().await?,
+                (Gates::Closed, "3_links") => self.link_stops(progress).await?,
+                _ => Vec::new(),
+            };
+            if let Some(stop) = stops.into_iter().next() {
+                return Err(stop);
             }
             progress.ends(folder, rows);
         }
@@ -279,7 +328,7 @@ impl<'a> Job<'a> {
     async fn check_conditions(&self) -> Result<()> {
         exposures::check_segments(self.config, &self.typed)?;
         let stages = queries::stages()?;
-        let planned = || stages.iter().filter(|query| query.folder.as_str() < "6_answers");
+        let planned = || stages.iter().filter(|query| query.folder.as_str() < "6");
         for query in planned() {
             let plan = self.engine.query(query.sql).await.with("query", &query.name)?;
             self.engine.view(&query.name, plan)?;
@@ -305,7 +354,7 @@ impl<'a> Job<'a> {
         let mut run = Run::begin(output, &self.run_id)?;
         match stop.or(self.write_tables(&mut run)).await {
             Ok(rows) => {
-                let published = run.commit(self.about(), request.make_latest).await?;
+                let published = run.commit(self.about()?, request.make_latest).await?;
                 let outcome = Outcome {
                     run_id: self.run_id.clone(),
                     url: published.url,
@@ -326,16 +375,17 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn about(&self) -> About {
+    fn about(&self) -> Result<About> {
         let objects = self.pinned.iter().flat_map(|source| &source.tables).flat_map(|table| &table.objects);
-        About {
+        Ok(About {
             schema_version: SCHEMA_VERSION.into(),
             as_of: self.as_of_day.to_string(),
             fingerprint: self.fingerprint.clone(),
             code_version: env!("CARGO_PKG_VERSION").into(),
             configuration: self.config.text.clone(),
             inputs: objects.map(Into::into).collect(),
-        }
+            contract: drift::as_json(&self.watch.now)?,
+        })
     }
 }
 

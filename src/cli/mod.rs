@@ -3,6 +3,7 @@
 //! Standard output carries what a pipe wants (a path, a table, a configuration); progress, warnings and the
 //! summary go to standard error. Errors are printed here and nowhere else, and their kind is the exit code.
 
+mod checked;
 mod machine;
 mod presets;
 mod terminal;
@@ -94,6 +95,12 @@ struct RunArgs {
 struct CheckArgs {
     #[command(flatten)]
     inputs: Inputs,
+    /// Compare with the runs published here instead of at the configuration's `output`
+    #[arg(long, value_name = "URL")]
+    output: Option<String>,
+    /// Take exports over that have changed since the last published run, so that the next one goes on
+    #[arg(long)]
+    accept: bool,
 }
 
 #[derive(Args)]
@@ -224,9 +231,22 @@ fn run(args: RunArgs, terminal: &Terminal) -> Result<()> {
 }
 
 fn check(args: CheckArgs, terminal: &Terminal) -> Result<()> {
-    let request = request(read_config(args.inputs.config.as_deref())?, &args.inputs, false)?;
-    let summary = block_on_stoppable(|stop| pipeline::check(&request, stop, terminal))?;
-    print(&terminal.inputs(&summary))
+    let mut config = read_config(args.inputs.config.as_deref())?;
+    if let Some(output) = args.output {
+        config.output = from_here(&output)?;
+    }
+    let mut request = request(config, &args.inputs, false)?;
+    request.accept = args.accept;
+    let mut checked = block_on_stoppable(|stop| pipeline::check(&request, stop, terminal))?;
+    print(&match terminal.is_json() {
+        true => format!("{}\n", checked::machine(&checked)),
+        false => checked::words(&checked),
+    })?;
+    // The first is the one that a run would end with; the others are told on the way.
+    let mut stops = checked.stops.drain(..);
+    let first = stops.next();
+    stops.for_each(|stop| terminal.error(&stop));
+    first.map_or(Ok(()), Err)
 }
 
 fn show(args: ShowArgs) -> Result<()> {
@@ -298,7 +318,22 @@ fn request(config: Config, inputs: &Inputs, make_latest: bool) -> Result<Request
             None => machine::memory_allowed()? / 2,
         },
     };
-    Ok(Request { config, as_of: inputs.as_of, limits, make_latest, nonce: nonce() })
+    let now_micros = Some(now_micros());
+    Ok(Request {
+        config,
+        as_of: inputs.as_of,
+        limits,
+        now_micros,
+        accept: false,
+        make_latest,
+        nonce: nonce(),
+    })
+}
+
+/// The present, for the age of the exports; UTC microseconds.
+#[expect(clippy::disallowed_methods, reason = "this is the room that knows the clock")]
+fn now_micros() -> i64 {
+    chrono::Utc::now().timestamp_micros()
 }
 
 /// Eight hexadecimal digits that no other attempt has.

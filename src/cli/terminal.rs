@@ -40,6 +40,11 @@ impl Terminal {
         };
     }
 
+    /// Whether machines read along.
+    pub fn is_json(&self) -> bool {
+        self.as_json
+    }
+
     pub fn say(&self, message: &str) {
         self.line("info", "message", &[("message", json!(message))], message);
     }
@@ -96,30 +101,6 @@ impl Terminal {
         if !outcome.is_latest {
             self.say("an earlier run looked at a later day and stays the latest; --make-latest overrides");
         }
-    }
-
-    /// Feed by feed: what became of its rows, and how they are linked.
-    pub fn inputs(&self, summary: &Summary) -> String {
-        let mut rows =
-            new_table(&["feed", "handed on", "superseded", "rejected", "after the as-of", "staged"]);
-        for account in &summary.accounts {
-            let figures = [
-                account.handed_on,
-                account.superseded,
-                account.rejected,
-                account.after_as_of,
-                account.staged,
-            ];
-            let cells = std::iter::once(account.feed.clone()).chain(figures.map(thousands));
-            rows.add_row(cells.collect::<Vec<_>>());
-        }
-        align_right(&mut rows, 1..6);
-        let mut links = new_table(&["feed", "linked by", "rows", "share"]);
-        for (feed, measure, count, share) in &summary.links {
-            links.add_row(vec![feed.clone(), measure.clone(), thousands(*count), percent(Some(*share))]);
-        }
-        align_right(&mut links, 2..4);
-        format!("as of {}\n\n{rows}\n\n{links}\n", summary.as_of)
     }
 }
 
@@ -203,11 +184,11 @@ fn align_right(table: &mut Table, columns: std::ops::Range<usize>) {
     }
 }
 
-fn percent(share: Option<f64>) -> String {
+pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or(String::new(), |share| format!("{:.1}%", 100.0 * share))
 }
 
-fn thousands(number: i64) -> String {
+pub(super) fn thousands(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut grouped = String::new();
     for (place, digit) in digits.chars().enumerate() {

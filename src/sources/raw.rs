@@ -8,10 +8,16 @@ use super::feeds::Feed;
 use super::pin::PinnedTable;
 use super::{land, text};
 use crate::config::Format;
-use crate::engine;
+use crate::engine::{self, Absent};
 use crate::error::{Context, Error, Result};
 use crate::progress::Progress;
 use crate::store::{Object, Store};
+/// A raw table, and the columns that some of its objects lack: each with those objects' addresses.
+pub(super) struct RawTable {
+    pub plan: DataFrame,
+    pub absent: Vec<Absent>,
+}
+
 /// One raw table: pinned objects as they are, plus `_file` and `_row` (from 1).
 pub(super) async fn raw_table(
     ctx: &SessionContext,
@@ -19,16 +25,19 @@ pub(super) async fn raw_table(
     table: &PinnedTable,
     landing: &Store,
     progress: &dyn Progress,
-) -> Result<DataFrame> {
-    let raw = format!("{}_raw", table.name);
+) -> Result<RawTable> {
+    let raw = raw_name(&table.name);
     let address = format!("pinned://{}.{}", feed.name, table.name).replace('_', "-");
     let failed = |e| engine::error(e, &table.name);
     match table.format {
         Format::Csv => {
-            let mut copies = Vec::new();
+            let (mut copies, mut exports) = (Vec::new(), Vec::new());
             for object in &table.objects {
                 match land::land(&table.store, object, landing).await.with("file", &object.url)? {
-                    Some(copy) => copies.push(copy),
+                    Some(copy) => {
+                        copies.push(copy);
+                        exports.push(object.clone());
+                    }
                     None => {
                         progress.warns("a file has no header and no rows", &[("file", object.url.clone())])
                     }
@@ -41,9 +50,10 @@ pub(super) async fn raw_table(
             }
             let absent = engine::register_store(ctx, &raw, &address, landing.pinned(&copies)?)
                 .await
-                .map_err(|e| with_exports(e, &copies, &table.objects))?;
-            warn_of_absent(&absent, table.objects.len(), progress);
-            ctx.table(&raw).await.map_err(failed)
+                .map_err(|e| with_exports(e, &copies, &exports))?;
+            warn_of_absent(&absent, exports.len(), progress);
+            let plan = ctx.table(&raw).await.map_err(failed)?;
+            Ok(RawTable { plan, absent: with_addresses(absent, &copies, &exports) })
         }
         Format::Parquet => {
             for object in &table.objects {
@@ -59,9 +69,15 @@ pub(super) async fn raw_table(
             let file = function(ctx, "concat")?.call(vec![folder, call("input_file_name")?]);
             columns.push(file.alias(land::FILE));
             columns.push((call("file_row_index")? + lit(1i64)).alias(text::ROW));
-            plan.select(columns).map_err(failed)
+            let plan = plan.select(columns).map_err(failed)?;
+            Ok(RawTable { plan, absent: with_addresses(absent, &table.objects, &table.objects) })
         }
     }
+}
+
+/// The name of a table's objects in its source's session.
+pub(super) fn raw_name(table: &str) -> String {
+    format!("{table}_raw")
 }
 
 /// An error about a landed copy names the export that it was made of.
@@ -84,9 +100,18 @@ async fn check_footer(store: &Store, object: &Object) -> Result<()> {
         .hint("export the file again"))
 }
 
-fn warn_of_absent(absent: &[(String, usize)], files: usize, progress: &dyn Progress) {
+/// The files that lack a column, by the addresses of the exports that they stand for.
+fn with_addresses(absent: Vec<Absent>, files: &[Object], exports: &[Object]) -> Vec<Absent> {
+    let address = |path: &String| {
+        let pair = files.iter().zip(exports).find(|(file, _)| file.path == *path);
+        pair.map(|(_, export)| export.url.clone())
+    };
+    absent.into_iter().map(|(column, paths)| (column, paths.iter().filter_map(address).collect())).collect()
+}
+
+fn warn_of_absent(absent: &[Absent], files: usize, progress: &dyn Progress) {
     for (column, lacking) in absent {
-        let files = format!("{lacking} of {files}");
+        let files = format!("{} of {files}", lacking.len());
         progress.warns("a column is absent from some files", &[("column", column.clone()), ("files", files)]);
     }
 }
