@@ -108,8 +108,9 @@ impl Job<'_> {
             let of_feed = links.iter().filter(|(name, ..)| name == feed.name);
             let linked_rows: i64 = of_feed.clone().map(|(_, _, rows, _)| rows).sum();
             let share = |rows: i64| Share { rows, of: linked_rows };
-            let funnel: Vec<(String, Share)> =
+            let mut funnel: Vec<(String, Share)> =
                 of_feed.map(|(_, measure, rows, _)| (measure.clone(), share(*rows))).collect();
+            funnel.sort_by_key(|(measure, _)| !is_link(measure));
             let linked = funnel.iter().filter(|(measure, _)| is_link(measure)).map(|(_, share)| share.rows);
             let touchpoints = |column: &str| {
                 let needs = |columns: &[(String, String)]| {

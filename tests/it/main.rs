@@ -22,6 +22,7 @@
 mod cases;
 mod checks;
 mod cli;
+mod contract;
 mod olist;
 mod program;
 mod s3;
