@@ -429,7 +429,12 @@ mod tests {
             let last = before(&table(&["id", "solved at"], &files));
             let mut now = files.to_vec();
             now.push(("5", lacks));
-            assert_eq!(changes(&last, "a", &table(&["id", "solved at"], &now)).len(), usize::from(is_missed));
+            let told = changes(&last, "a", &table(&["id", "solved at"], &now));
+            assert_eq!(told.len(), usize::from(is_missed));
+            assert!(
+                told.iter().all(|change| change.ends_with("is missing from 1 of 1 new files")),
+                "{told:?}"
+            );
         }
     }
 

@@ -6,6 +6,7 @@
 mod checked;
 mod machine;
 mod presets;
+mod proposal;
 mod terminal;
 
 use std::io::Write;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Config, Environment, parse_day};
+use crate::discover;
 use crate::engine::Limits;
 use crate::error::{Error, Kind, Result};
 use crate::generate;
@@ -111,6 +113,10 @@ struct InitArgs {
     /// The folder that the exports lie in: a path or a URL such as s3://lake/exports
     #[arg(long, value_name = "DIR")]
     location: Option<String>,
+    /// Propose a configuration for the exports that lie here: folders, objects or patterns. It shows up to
+    /// three values of each column, shortened and with the names of e-mail addresses left out
+    #[arg(long, value_name = "URL", num_args = 1.., conflicts_with_all = ["preset", "location"])]
+    from: Vec<String>,
 }
 
 /// Where the published runs are.
@@ -203,6 +209,7 @@ fn obey(verb: Verb, terminal: &Terminal) -> Result<()> {
     match verb {
         Verb::Run(args) => run(args, terminal),
         Verb::Check(args) => check(args, terminal),
+        Verb::Init(args) if !args.from.is_empty() => propose(&args.from),
         Verb::Init(args) => print(&presets::configuration(args.preset, args.location.as_deref())?),
         Verb::Show(args) => show(args),
         Verb::Trace(args) => {
@@ -247,6 +254,13 @@ fn check(args: CheckArgs, terminal: &Terminal) -> Result<()> {
     let first = stops.next();
     stops.for_each(|stop| terminal.error(&stop));
     first.map_or(Ok(()), Err)
+}
+
+fn propose(locations: &[String]) -> Result<()> {
+    let environment = config::environment();
+    let limits = Limits { threads: machine::processors(), memory_pool: machine::memory_allowed()? / 2 };
+    let found = discover::discover(locations, Path::new("."), &environment.0, &limits);
+    print(&proposal::configuration(&block_on(found)?))
 }
 
 fn show(args: ShowArgs) -> Result<()> {

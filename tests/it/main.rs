@@ -5,6 +5,8 @@
 //! | `cases` | does each folder of `tests/cases/` come out as a person worked it out by hand? |
 //! | `checks` | does each file of `queries/checks/` see the fault that it is there for? |
 //! | `cli` | exit codes, messages, signals, the same bytes at any number of threads |
+//! | `contract` | exports that change from night to night, and what a check says of them |
+//! | `discover` | a configuration proposed for exports that nobody has described |
 //! | `shuffle` | does the order of the rows, or of the files, change a result? |
 //! | `s3` | a whole job on object storage |
 //! | `olist` | the figures of the real data, where it is there |
@@ -23,6 +25,7 @@ mod cases;
 mod checks;
 mod cli;
 mod contract;
+mod discover;
 mod olist;
 mod program;
 mod s3;
