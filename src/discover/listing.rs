@@ -94,8 +94,17 @@ fn address_of(root: &str, members: &[Object], all: &[Object]) -> String {
     let between =
         if members.iter().any(|member| member.path[folder.len()..].contains('/')) { "**/" } else { "" };
     let name = if between.is_empty() { &common[folder.len()..] } else { "" };
-    let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let name = before_date(name);
     format!("{root}{folder}{between}{name}*{}", ending.unwrap_or_default())
+}
+
+/// A name up to the date or number that it ends with, cut or not.
+fn before_date(name: &str) -> &str {
+    let shorter = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    match shorter.strip_suffix('-') {
+        Some(rest) if rest.ends_with(|c: char| c.is_ascii_digit()) => before_date(rest),
+        _ => shorter,
+    }
 }
 
 fn is_data(object: &Object) -> bool {

@@ -213,7 +213,7 @@ fn masked(value: &str) -> String {
     if line.chars().count() <= SHOWN {
         return line;
     }
-    format!("{}…", line.chars().take(SHOWN).collect::<String>())
+    format!("{}…", line.chars().take(SHOWN).collect::<String>().trim_end())
 }
 
 #[cfg(test)]
