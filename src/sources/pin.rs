@@ -45,7 +45,9 @@ async fn pin_table(config: &Config, name: &str, table: &Table) -> Result<PinnedT
         let objects = store.list(&table.url.value).await?;
         (store, objects)
     } else {
-        store::find(&table.url.value, &config.base, &config.environment.0).await?
+        store::find(&table.url.value, &config.base, &config.environment.0)
+            .await
+            .with("line", table.url.line)?
     };
     let mut objects = Vec::new();
     let mut skipped = Vec::new();

@@ -50,8 +50,8 @@ fn a_stranger_fills_one_gap_and_is_done() {
     let proposal = aftersale(&["init", "--from", text(&folder.path().join("lake"))]).expect(0).stdout;
     for line in [
         "lake/orders/\"\nformat = \"csv\"\n",
-        "order_id = \"Order No\"         # 1001 | 1002 | 1003",
-        "ordered_at = \"Order Date\"     # 2025-01-02 10:00 | 2025-01-03 11:00 | 2025-02-03 11:00",
+        "order_id = \"Order No\"           # 1001 | 1002 | 1003",
+        "ordered_at = \"Order Date\"       # 2025-01-02 10:00 | 2025-01-03 11:00 | 2025-02-03 11:00",
         "delivered_at = \"Delivered on\"",
         "segments = [\"region\"]",
         "# ? score: which column is it? perhaps \"Q1\" (9 | 2 | 10)\n# score = \"\"\n",
