@@ -84,6 +84,8 @@ pub struct Touchpoint {
     pub fact: Option<String>,
     pub owner: Option<String>,
     pub action: Option<String>,
+    /// Its place among the configuration's `[[touchpoints]]`, from 0; none: it is built in.
+    pub written_at: Option<usize>,
     /// Of the definition: what decides who has met it. A changed one breaks the touchpoint's history.
     pub hash: String,
 }
@@ -137,17 +139,19 @@ impl Catalogue {
     pub fn read(config: &Config) -> Result<Catalogue> {
         let built_in: File = toml::from_str(queries::catalogue()?)
             .map_err(|e| Error::internal("the built-in catalogue is wrong").caused_by(e))?;
-        let mut entries: Vec<Written> = Vec::new();
+        let mut entries: Vec<Touchpoint> = Vec::new();
         if !config.own_catalogue_only {
             for table in &built_in.touchpoints {
-                entries.push(written(table)?);
+                entries.push(meant(written(table)?, None)?);
             }
         }
         let mut own = BTreeSet::new();
-        for table in &config.touchpoints {
-            let entry = written(table)?;
+        for (place, table) in config.touchpoints.iter().enumerate() {
+            let at_line = |e: Error| e.with("file", config.place(&format!("touchpoints.{place}")));
+            let entry = written(table).and_then(|entry| meant(entry, Some(place))).map_err(at_line)?;
             if !own.insert(entry.id.clone()) {
-                return Err(refuse(&entry.id, "the touchpoint is written twice", "keep one of them"));
+                let twice = refuse(&entry.id, "the touchpoint is written twice", "keep one of them");
+                return Err(at_line(twice));
             }
             match entries.iter_mut().find(|other| other.id == entry.id) {
                 Some(other) => *other = entry,
@@ -158,9 +162,14 @@ impl Catalogue {
             return Err(Error::config("the catalogue has no touchpoints")
                 .hint("add [[touchpoints]], or leave `catalogue = \"replace\"` out"));
         }
-        let touchpoints = entries.into_iter().map(meant).collect::<Result<Vec<_>>>()?;
-        let catalogue = Catalogue { touchpoints };
-        catalogue.check()?;
+        let catalogue = Catalogue { touchpoints: entries };
+        catalogue.check().map_err(|wrong| {
+            let refused = refuse(&wrong.at.id, &wrong.message, &wrong.hint);
+            match wrong.at.written_at {
+                Some(place) => refused.with("file", config.place(&format!("touchpoints.{place}"))),
+                None => refused,
+            }
+        })?;
         Ok(catalogue)
     }
 
@@ -180,29 +189,22 @@ impl Catalogue {
     }
 
     /// Relations name touchpoints that exist, lead nowhere in a circle, and parts stay in their stage.
-    fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<(), Wrong<'_>> {
         let ids: Vec<&str> = self.touchpoints.iter().map(|t| t.id.as_str()).collect();
         let mut by_factor: BTreeMap<&str, &Touchpoint> = BTreeMap::new();
         for touchpoint in &self.touchpoints {
-            let related = touchpoint.within.iter().chain(&touchpoint.after);
-            for name in related {
+            let wrong =
+                |message: String, hint: &str| Err(Wrong { at: touchpoint, message, hint: hint.into() });
+            for name in touchpoint.within.iter().chain(&touchpoint.after) {
                 let Some(other) = self.get(name) else {
                     let hint = match nearest(name, &ids) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => "name another touchpoint of the catalogue".into(),
                     };
-                    return Err(refuse(
-                        &touchpoint.id,
-                        &format!("it refers to `{name}`, which is not there"),
-                        &hint,
-                    ));
+                    return wrong(format!("it refers to `{name}`, which is not there"), &hint);
                 };
                 if other.stage != touchpoint.stage {
-                    return Err(refuse(
-                        &touchpoint.id,
-                        &format!("it refers to `{name}`, which belongs to another stage"),
-                        "`within` and `after` hold inside one stage; stages have their order already",
-                    ));
+                    return Err(other_stage(touchpoint, other));
                 }
             }
             let mut at = Some(touchpoint);
@@ -210,20 +212,63 @@ impl Catalogue {
                 at = at.and_then(|t| t.within.as_deref()).and_then(|id| self.get(id));
             }
             if at.is_some() {
-                return Err(refuse(&touchpoint.id, "it is part of itself", "break the circle of `within`"));
+                return wrong("it is part of itself".into(), "break the circle of `within`");
             }
             if let Some(factor) = &touchpoint.factor {
                 let first = by_factor.entry(factor).or_insert(touchpoint);
                 if first.stage != touchpoint.stage || first.within != touchpoint.within {
-                    return Err(refuse(
-                        &touchpoint.id,
-                        &format!("the states of factor `{factor}` differ in `stage` or `within`"),
-                        "states that exclude each other belong to one stage and one wider touchpoint",
-                    ));
+                    let (own, other) = own_first(touchpoint, first);
+                    return Err(Wrong {
+                        at: own,
+                        message: format!(
+                            "it shares the factor `{factor}` with `{}`, which differs in `stage` or `within`",
+                            other.id
+                        ),
+                        hint: "states that exclude each other belong to one stage and one wider touchpoint"
+                            .into(),
+                    });
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// What is wrong with a catalogue, and the touchpoint that is to blame.
+struct Wrong<'a> {
+    at: &'a Touchpoint,
+    message: String,
+    hint: String,
+}
+
+/// A relation between two stages. Of the two the configuration's own one is to blame: nobody has written
+/// the built-in one.
+fn other_stage<'a>(touchpoint: &'a Touchpoint, other: &'a Touchpoint) -> Wrong<'a> {
+    if touchpoint.written_at.is_none() && other.written_at.is_some() {
+        return Wrong {
+            at: other,
+            message: format!(
+                "it takes the place of a built-in touchpoint in another stage: `{}` of stage `{}` refers to it",
+                touchpoint.id, touchpoint.stage
+            ),
+            hint: format!(
+                "keep `stage = \"{}\"`, or give your touchpoint an id of its own",
+                touchpoint.stage
+            ),
+        };
+    }
+    Wrong {
+        at: touchpoint,
+        message: format!("it refers to `{}`, which belongs to another stage", other.id),
+        hint: "`within` and `after` hold inside one stage; stages have their order already".into(),
+    }
+}
+
+/// Of two touchpoints the configuration's own one first, where only one is.
+fn own_first<'a>(one: &'a Touchpoint, other: &'a Touchpoint) -> (&'a Touchpoint, &'a Touchpoint) {
+    match (one.written_at, other.written_at) {
+        (None, Some(_)) => (other, one),
+        _ => (one, other),
     }
 }
 
@@ -238,7 +283,7 @@ fn written(table: &toml::Table) -> Result<Written> {
     })
 }
 
-fn meant(written: Written) -> Result<Touchpoint> {
+fn meant(written: Written, written_at: Option<usize>) -> Result<Touchpoint> {
     let id = written.id.clone();
     let is_name = id.starts_with(|c: char| c.is_ascii_lowercase())
         && id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
@@ -279,6 +324,7 @@ fn meant(written: Written) -> Result<Touchpoint> {
         fact: written.fact,
         owner: written.owner,
         action: written.action,
+        written_at,
         hash,
     })
 }
@@ -382,8 +428,33 @@ mod tests {
         ] {
             let error = read(&text).expect_err(message);
             assert_eq!(error.message(), message);
-            assert_eq!(error.context(), [("touchpoint", "vip".to_string())]);
+            assert_eq!(
+                error.context(),
+                [("touchpoint", "vip".to_string()), ("file", "aftersale.toml:5".to_string())]
+            );
             assert!(error.hint_text().is_some());
+        }
+    }
+
+    /// `very_late` is part of `late`: nobody has written it, so it is not the one to be named.
+    #[test]
+    fn a_built_in_touchpoint_replaced_in_another_stage_is_blamed_on_its_replacement() {
+        for (text, message, hint) in [
+            (
+                OWN.replace("vip", "late"),
+                "it takes the place of a built-in touchpoint in another stage: `very_late` of stage \
+                 `delivery` refers to it",
+                "keep `stage = \"delivery\"`, or give your touchpoint an id of its own",
+            ),
+            (
+                OWN.replace("vip", "early") + "factor = \"delivery\"\n",
+                "it shares the factor `delivery` with `late`, which differs in `stage` or `within`",
+                "states that exclude each other belong to one stage and one wider touchpoint",
+            ),
+        ] {
+            let error = read(&text).expect_err(message);
+            assert_eq!((error.message(), error.hint_text()), (message, Some(hint)));
+            assert!(error.context().contains(&("file", "aftersale.toml:5".to_string())));
         }
     }
 }

@@ -45,12 +45,16 @@ pub struct Config {
     /// Times after this local day are implausible; none: each source's newest object, plus a day.
     pub plausible_until: Option<chrono::NaiveDate>,
     pub sources: BTreeMap<String, Source>,
+    /// What may change between two nights before a run warns or stops.
+    pub contract: ContractRules,
     /// Touchpoints of the run's own, as TOML; see [`crate::catalogue`].
     pub touchpoints: Vec<toml::Table>,
     /// The built-in catalogue is left out.
     pub own_catalogue_only: bool,
     /// Storage settings from the environment (`AWS_*`). Never printed, never part of a fingerprint.
     pub environment: Environment,
+    /// The file's name, for errors.
+    pub file: String,
     /// The text of the file, as published in the manifest (it may hold no secrets).
     pub text: String,
     /// The sample compiled into the binary stands in for files.
@@ -67,7 +71,7 @@ pub struct Analysis {
     pub repeat_responses: RepeatResponses,
     /// A share of the rows handed on, per feed.
     pub max_rejected_share: f64,
-    /// A share of the answers in the window.
+    /// A share of all answers that are staged, in the window or not.
     pub min_link_rate: f64,
 }
 
@@ -78,6 +82,26 @@ pub struct Identity {
     pub matched: Vec<String>,
     /// A value that stands for more customers than this is used for none.
     pub max_customers_per_value: u32,
+}
+
+/// What a night is compared with: the exports as the last published run found them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ContractRules {
+    /// A column in use that is missing or has another type.
+    pub on_change: OnBreach,
+    /// A feed may lose this share of its rows between two runs.
+    pub max_drop: f64,
+    pub on_drop: OnBreach,
+    /// Exports older than their `max_age_hours`.
+    pub on_age: OnBreach,
+}
+
+/// What becomes of a run whose exports are not what they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBreach {
+    Warn,
+    Stop,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -138,6 +162,8 @@ pub struct Table {
     pub format: Format,
     pub delivery: Delivery,
     pub reading: Reading,
+    /// Hours after which the newest object is out of date; none: it never is.
+    pub max_age_hours: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -233,6 +259,8 @@ struct Typed {
     identity: TypedIdentity,
     #[serde(default)]
     memory: TypedMemory,
+    #[serde(default)]
+    contract: TypedContract,
     plausible_until: Option<Spanned<String>>,
     sources: Spanned<BTreeMap<String, Spanned<TypedSource>>>,
     #[serde(default)]
@@ -313,6 +341,27 @@ struct TypedMemory {
     pool: Option<Spanned<String>>,
 }
 
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedContract {
+    on_change: Option<OnBreach>,
+    volume: TypedVolume,
+    freshness: TypedFreshness,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedVolume {
+    max_drop: Option<f64>,
+    on_breach: Option<OnBreach>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct TypedFreshness {
+    on_breach: Option<OnBreach>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TypedSource {
@@ -325,6 +374,7 @@ struct TypedSource {
     #[serde(default)]
     kinds: BTreeMap<String, String>,
     starts_on: Option<Spanned<String>>,
+    max_age_hours: Option<u32>,
     mode: Option<Mode>,
     key: Option<Spanned<Names>>,
     version: Option<Spanned<String>>,
@@ -364,6 +414,7 @@ impl TypedSource {
 struct TypedTable {
     url: Spanned<String>,
     format: Option<Format>,
+    max_age_hours: Option<u32>,
     mode: Option<Mode>,
     key: Option<Spanned<Names>>,
     version: Option<Spanned<String>>,
@@ -426,6 +477,13 @@ impl Config {
         let typed: Typed = toml::from_str(text).map_err(|error| place.refuse_toml(&error))?;
         place.config(typed, base, environment)
     }
+
+    /// Where a key stands: `file:line`. The key is a path such as `analysis.window_days` or
+    /// `touchpoints.2.when`; where it is not written, the place of what it belongs to.
+    pub fn place(&self, key: &str) -> String {
+        let place = Place { text: &self.text, file: &self.file };
+        format!("{}:{}", self.file, place.line(place.offset(key)))
+    }
 }
 
 /// A configuration file's text and name, so that errors can say the line.
@@ -441,6 +499,28 @@ impl Place<'_> {
 
     fn error(&self, offset: usize, message: impl Into<String>) -> Error {
         Error::config(message).with("file", format!("{}:{}", self.file, self.line(offset)))
+    }
+
+    /// Where a key's value begins; see [`Config::place`].
+    fn offset(&self, key: &str) -> usize {
+        let Ok(table) = toml::de::DeTable::parse(self.text) else { return 0 };
+        let mut at = table.span().start;
+        let mut value = toml::de::DeValue::Table(table.into_inner());
+        for step in key.split('.') {
+            let next = match (&value, step.parse::<usize>()) {
+                (toml::de::DeValue::Array(array), Ok(place)) => array.get(place).cloned(),
+                _ => value.get(step).cloned(),
+            };
+            let Some(next) = next else { break };
+            at = next.span().start;
+            value = next.into_inner();
+        }
+        at
+    }
+
+    /// An error about the value of a key, at its line.
+    fn error_of(&self, key: &str, message: impl Into<String>) -> Error {
+        self.error(self.offset(key), message)
     }
 
     fn error_at_line(&self, line: usize, message: impl Into<String>) -> Error {
@@ -485,25 +565,29 @@ impl Place<'_> {
                 .hint("add at least one of them: touchpoints are read from what happened after the sale"));
         }
         let analysis = self.analysis(typed.analysis)?;
+        let contract = self.contract(&typed.contract)?;
         for (name, days) in [
             ("journey.journey_days", typed.journey.journey_days),
             ("journey.lookback_days", typed.journey.lookback_days),
             ("analysis.window_days", analysis.window_days),
         ] {
             if !(1..=36_500).contains(&days) {
-                return Err(self.error(0, format!("`{name}` is {days}")).hint("give from 1 to 36500 days"));
+                return Err(self
+                    .error_of(name, format!("`{name}` is {days}"))
+                    .hint("give from 1 to 36500 days"));
             }
         }
         let mut seen = BTreeSet::new();
-        for segment in &typed.segments {
+        for (place, segment) in typed.segments.iter().enumerate() {
+            let key = format!("segments.{place}");
             if !is_plain_name(segment) || segment == "all" {
                 return Err(self
-                    .error(0, format!("the segment `{segment}` is not a column name"))
+                    .error_of(&key, format!("the segment `{segment}` is not a column name"))
                     .hint("use a column of the purchases or surveys: lower-case letters, digits and _"));
             }
             if !seen.insert(segment) {
                 return Err(self
-                    .error(0, format!("the segment `{segment}` is named twice"))
+                    .error_of(&key, format!("the segment `{segment}` is named twice"))
                     .hint("name it once"));
             }
         }
@@ -540,9 +624,11 @@ impl Place<'_> {
             memory_pool: typed.memory.pool.as_ref().map(|pool| self.bytes(pool)).transpose()?,
             plausible_until: typed.plausible_until.as_ref().map(|day| self.day(day)).transpose()?,
             sources,
+            contract,
             touchpoints: typed.touchpoints,
             own_catalogue_only: typed.catalogue == TypedCatalogue::Replace,
             environment,
+            file: self.file.to_string(),
             text: self.text.to_string(),
             embedded: false,
         })
@@ -555,7 +641,7 @@ impl Place<'_> {
         ] {
             if !(0.0..=1.0).contains(&share) {
                 return Err(self
-                    .error(0, format!("`{name}` is {share}"))
+                    .error_of(name, format!("`{name}` is {share}"))
                     .hint("give a share from 0 to 1, such as 0.01"));
             }
         }
@@ -563,10 +649,16 @@ impl Place<'_> {
             ("analysis.survey_kinds", &typed.survey_kinds),
             ("analysis.survey_triggers", &typed.survey_triggers),
         ] {
-            if list.as_ref().is_some_and(Vec::is_empty) {
+            let Some(list) = list else { continue };
+            if list.is_empty() {
                 return Err(self
-                    .error(0, format!("`{name}` is an empty list"))
+                    .error_of(name, format!("`{name}` is an empty list"))
                     .hint("name at least one, or leave the key out"));
+            }
+            if let Some(place) = (1..list.len()).find(|place| list[..*place].contains(&list[*place])) {
+                return Err(self
+                    .error_of(&format!("{name}.{place}"), format!("`{name}` names `{}` twice", list[place]))
+                    .hint("name it once"));
             }
         }
         Ok(Analysis {
@@ -577,6 +669,21 @@ impl Place<'_> {
             repeat_responses: typed.repeat_responses,
             max_rejected_share: typed.max_rejected_share,
             min_link_rate: typed.min_link_rate,
+        })
+    }
+
+    fn contract(&self, typed: &TypedContract) -> Result<ContractRules> {
+        let max_drop = typed.volume.max_drop.unwrap_or(0.5);
+        if !(0.0..=1.0).contains(&max_drop) {
+            return Err(self
+                .error_of("contract.volume.max_drop", format!("`contract.volume.max_drop` is {max_drop}"))
+                .hint("give a share from 0 to 1, such as 0.5"));
+        }
+        Ok(ContractRules {
+            on_change: typed.on_change.unwrap_or(OnBreach::Stop),
+            max_drop,
+            on_drop: typed.volume.on_breach.unwrap_or(OnBreach::Warn),
+            on_age: typed.freshness.on_breach.unwrap_or(OnBreach::Warn),
         })
     }
 
@@ -643,7 +750,7 @@ impl Place<'_> {
         let tables = match (typed.url, typed.tables) {
             (Some(url), None) => {
                 let delivery = self.delivery(&TypedDelivery::default(), &delivery, at)?;
-                let table = self.table(url, typed.format, &reading, delivery)?;
+                let table = self.table(url, typed.format, &reading, delivery, typed.max_age_hours)?;
                 BTreeMap::from([(feed.to_string(), table)])
             }
             (None, Some(tables)) if !tables.is_empty() => {
@@ -665,7 +772,8 @@ impl Place<'_> {
                     let own = table.reading();
                     let format = table.format.or(typed.format);
                     let all = own.clone().or(&reading);
-                    let table = self.table(table.url, format, &all, delivery)?;
+                    let max_age_hours = table.max_age_hours.or(typed.max_age_hours);
+                    let table = self.table(table.url, format, &all, delivery, max_age_hours)?;
                     self.refuse_misplaced(&own, &[table.format])?;
                     meant.insert(name, table);
                 }
@@ -734,13 +842,14 @@ impl Place<'_> {
         format: Option<Format>,
         typed: &TypedReading,
         delivery: Delivery,
+        max_age_hours: Option<u32>,
     ) -> Result<Table> {
         let Some(format) = format.or_else(|| Format::of_name(url.get_ref())) else {
             return Err(self
                 .error(url.span().start, "the format cannot be told from the address")
                 .hint("add `format = \"csv\"`, \"ndjson\", \"json\" or \"parquet\""));
         };
-        Ok(Table { url: self.located(url), format, reading: self.reading(typed)?, delivery })
+        Ok(Table { url: self.located(url), format, reading: self.reading(typed)?, delivery, max_age_hours })
     }
 
     /// How values are written, which all tables of a source share: after its query nobody could tell
@@ -961,6 +1070,37 @@ mod tests {
 
         let (message, ..) = refusal(&format!("{LEAST}[memory]\npool = \"1MB\"\n"));
         assert_eq!(message, "`1MB` is not a size");
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_at_their_own_line() {
+        for (text, message, line) in [
+            ("[journey]\nlookback_days = 0\n", "`journey.lookback_days` is 0", 6),
+            ("[analysis]\nperiod = \"week\"\nwindow_days = 99999\n", "`analysis.window_days` is 99999", 7),
+            ("[analysis]\nmin_link_rate = 1.5\n", "`analysis.min_link_rate` is 1.5", 6),
+            ("[contract]\nvolume = { max_drop = 2.0 }\n", "`contract.volume.max_drop` is 2", 6),
+            ("[analysis]\nsurvey_kinds = []\n", "`analysis.survey_kinds` is an empty list", 6),
+            (
+                "[analysis]\nsurvey_kinds = [\n  \"a\",\n  \"b\",\n  \"a\",\n]\n",
+                "`analysis.survey_kinds` names `a` twice",
+                9,
+            ),
+        ] {
+            let (said, file, hint) = refusal(&format!("{LEAST}{text}"));
+            assert_eq!((said.as_str(), file), (message, format!("aftersale.toml:{line}")));
+            assert!(!hint.is_empty(), "{message}");
+        }
+        let (_, file, _) = refusal(&format!("segments = [\n  \"region\",\n  \"Store ID\",\n]\n{LEAST}"));
+        assert_eq!(file, "aftersale.toml:3");
+    }
+
+    #[test]
+    fn a_key_is_found_at_its_line() {
+        let config =
+            parse(&format!("{LEAST}[[touchpoints]]\nid = \"a\"\n[[touchpoints]]\nid = \"b\"\n")).unwrap();
+        assert_eq!(config.place("touchpoints.1.id"), "aftersale.toml:8");
+        assert_eq!(config.place("touchpoints.1.when"), "aftersale.toml:7");
+        assert_eq!(config.place("sources.tickets.url"), "aftersale.toml:4");
     }
 
     #[test]

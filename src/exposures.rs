@@ -93,10 +93,39 @@ impl Coverage {
 ///
 /// # Errors
 /// `Kind::Config` with the touchpoint and the columns there.
-pub async fn check(engine: &Engine, catalogue: &Catalogue) -> Result<()> {
+pub async fn check(engine: &Engine, config: &Config, catalogue: &Catalogue) -> Result<()> {
     for touchpoint in &catalogue.touchpoints {
         if let Meets::Events(events) = &touchpoint.meets {
-            Votes::read(engine, touchpoint, events).await?;
+            Votes::read(engine, touchpoint, events).await.map_err(|e| match touchpoint.written_at {
+                Some(place) => {
+                    let key = e.context().iter().find(|(name, _)| *name == "key");
+                    let key = key.map_or("when", |(_, key)| key.as_str());
+                    let place = config.place(&format!("touchpoints.{place}.{key}"));
+                    e.with("file", place)
+                }
+                None => e,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses segments that are no column of the purchases or surveys.
+///
+/// # Errors
+/// `Kind::Config` with the segment's line and the columns there.
+pub fn check_segments(config: &Config, typed: &BTreeMap<&'static str, Typed>) -> Result<()> {
+    let of = |feed: &str| typed.get(feed).into_iter().flat_map(|typed| &typed.mapped);
+    let there: BTreeSet<&String> = of("purchases").chain(of("surveys")).collect();
+    for (place, name) in config.segments.iter().enumerate() {
+        if !there.contains(name) {
+            let there: Vec<&str> = there.iter().map(|name| name.as_str()).collect();
+            return Err(Error::config(format!(
+                "the segment `{name}` is no column of the purchases or surveys"
+            ))
+            .with("file", config.place(&format!("segments.{place}")))
+            .with("columns there", there.join(", "))
+            .hint("map it under [sources.purchases.columns], or take it out of `segments`"));
         }
     }
     Ok(())
@@ -157,10 +186,10 @@ impl Votes {
                     .hint("compare the column with something")),
             }
         };
-        let place = |e: Error| e.with("touchpoint", &touchpoint.id);
-        let holds = condition(&events.when, "when").map_err(place)?;
+        let place = |key: &'static str| move |e: Error| e.with("touchpoint", &touchpoint.id).with("key", key);
+        let holds = condition(&events.when, "when").map_err(place("when"))?;
         let undecided = match &events.undecided {
-            Some(sql) => condition(sql, "undecided").map_err(place)?,
+            Some(sql) => condition(sql, "undecided").map_err(place("undecided"))?,
             None => lit(false),
         };
         if let Some(at) = &events.at
@@ -168,6 +197,7 @@ impl Votes {
         {
             return Err(Error::config(format!("`at` names `{at}`, which is no column of the event"))
                 .with("touchpoint", &touchpoint.id)
+                .with("key", "at")
                 .hint("name a time column of the feed, or leave `at` out"));
         }
         Ok(Votes {
@@ -458,6 +488,53 @@ async fn coverage(
     Ok(Coverage { starts, mapped, kinds })
 }
 
+/// A touchpoint that the exports do not measure, and what they lack for it.
+pub struct Unmeasured {
+    pub touchpoint: String,
+    pub label: String,
+    /// Columns, as (feed, column).
+    pub columns: Vec<(String, String)>,
+    /// A feed that has no source, or no rows.
+    pub feed: Option<String>,
+    /// A kind of interaction that never occurs.
+    pub kind: Option<String>,
+}
+
+/// The touchpoints that are not measured at all, in the catalogue's order.
+///
+/// # Errors
+/// Those of the engine.
+pub async fn unmeasured(
+    engine: &Engine,
+    config: &Config,
+    catalogue: &Catalogue,
+    typed: &BTreeMap<&'static str, Typed>,
+) -> Result<Vec<Unmeasured>> {
+    let coverage = coverage(engine, config, typed).await?;
+    let mut all = Vec::new();
+    for touchpoint in &catalogue.touchpoints {
+        let Meets::Events(events) = &touchpoint.meets else { continue };
+        if coverage.start(events).is_some() {
+            continue;
+        }
+        let holds = |(feed, column): &&(String, String)| {
+            coverage.mapped.get(feed).is_some_and(|columns| columns.contains(column))
+        };
+        let feeds = std::iter::once(&events.feed).chain(events.needs.iter().map(|(feed, _)| feed));
+        let feed = feeds.into_iter().find(|feed| !coverage.starts.contains_key(*feed)).cloned();
+        let columns = events.needs.iter().filter(|need| !holds(need)).cloned();
+        let kind = events.kind.as_ref().filter(|kind| !coverage.kinds.contains(*kind)).cloned();
+        all.push(Unmeasured {
+            touchpoint: touchpoint.id.clone(),
+            label: touchpoint.label.clone(),
+            columns: columns.filter(|(of, _)| Some(of) != feed.as_ref()).collect(),
+            kind: kind.filter(|_| feed.is_none()),
+            feed,
+        });
+    }
+    Ok(all)
+}
+
 async fn first_event(engine: &Engine, feed: &feeds::Feed) -> Result<Option<i64>> {
     let table = format!("stg_{}", feed.name);
     let Some(event_time) = feed.event_time else { return Ok(None) };
@@ -506,18 +583,6 @@ async fn segments(
     for name in &config.segments {
         if is_mapped("purchases", name) {
             of_purchase.push(cast(named(name), DataType::Utf8).alias(format!("purchase_{name}")));
-        } else if !is_mapped("surveys", name) {
-            let there: BTreeSet<&String> = ["purchases", "surveys"]
-                .iter()
-                .filter_map(|feed| typed.get(feed))
-                .flat_map(|typed| &typed.mapped)
-                .collect();
-            let there: Vec<&str> = there.into_iter().map(String::as_str).collect();
-            return Err(Error::config(format!(
-                "the segment `{name}` is no column of the purchases or surveys"
-            ))
-            .with("columns there", there.join(", "))
-            .hint("map it under [sources.purchases.columns], or take it out of `segments`"));
         }
     }
     let base = columns_of(&answers);

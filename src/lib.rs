@@ -16,12 +16,16 @@
 //! - [`queries`]: what is computed? SQL, one statement a file, in `queries/`.
 //! - [`catalogue`], [`exposures`]: which touchpoints are there, and who met them?
 //! - [`stats`]: which arithmetic needs proof? It knows numbers only.
+//! - [`contract`]: are the exports what they were in the last published run?
+//! - [`discover`]: what lies there, and which feed may it be?
 //! - [`config`]: what did the user ask for? It alone reads the environment.
 //! - [`cli`]: what does the terminal show? It alone knows the clock.
 
 pub mod catalogue;
 pub mod cli;
 pub mod config;
+pub mod contract;
+pub mod discover;
 pub mod engine;
 pub mod error;
 pub mod exposures;

@@ -23,6 +23,10 @@
 //!
 //! Nothing here knows the clock, the environment or a storage client.
 
+mod advice;
+mod as_of;
+mod checked;
+mod drift;
 mod figures;
 mod fingerprint;
 mod gates;
@@ -37,6 +41,7 @@ use chrono::NaiveDate;
 
 use crate::catalogue::Catalogue;
 use crate::config::{Config, RepeatResponses};
+use crate::contract::Watch;
 use crate::engine::{self, Engine, Limits, Parameter};
 use crate::error::{Context, Error, Result};
 use crate::exposures::{self, batch};
@@ -49,6 +54,7 @@ use crate::sources::pin::{self, PinnedSource};
 use crate::sources::typed::{self, Typed};
 use crate::store::publish::{About, Run};
 use crate::store::{self, Store};
+pub use checked::{Checked, FeedCheck, Missing, NotMeasured, Share, TableCheck};
 pub use figures::{Account, LinkLine, Summary, TableAccount, TouchpointLine};
 use fingerprint::fingerprint;
 pub use stop::{Stop, Stopper};
@@ -62,6 +68,11 @@ pub struct Request {
     /// The local day whose end is the as-of; none: the newest purchase or answer.
     pub as_of: Option<NaiveDate>,
     pub limits: Limits,
+    /// The present, for the age of the exports; UTC microseconds. It decides whether a run warns or stops,
+    /// and nothing in a result.
+    pub now_micros: Option<i64>,
+    /// Take exports over that have changed since the last published run.
+    pub accept: bool,
     /// Publish as the latest even if an earlier run looked at a later day.
     pub make_latest: bool,
     /// Tells apart two attempts at the same run.
@@ -86,7 +97,8 @@ pub async fn run(request: &Request, mut stop: Stop, progress: &dyn Progress) -> 
     let config = &request.config;
     let output =
         Store::open(&config.output, &config.base, &config.environment.0).with("output", &config.output)?;
-    let mut job = stop.or(Job::begin(request, &output, progress)).await?;
+    let last = stop.or(drift::last(&output)).await?;
+    let mut job = stop.or(Job::begin(request, &output, last, progress)).await?;
     if let Err(error) = stop.or(job.compute(progress)).await {
         return Err(job.keep_rejects(&output, error, progress).await);
     }
@@ -96,29 +108,48 @@ pub async fn run(request: &Request, mut stop: Stop, progress: &dyn Progress) -> 
     Ok(outcome)
 }
 
-/// Everything but publishing: sources, mapping, rejects and links, and that every condition fits.
-pub async fn check(request: &Request, mut stop: Stop, progress: &dyn Progress) -> Result<Summary> {
+/// Everything but publishing: the contract, sources, mapping, rejects and links, and that every condition
+/// fits. What would stop a run later on is part of the answer.
+///
+/// # Errors
+/// Every kind: what lets nothing be said about the rest.
+pub async fn check(request: &Request, mut stop: Stop, progress: &dyn Progress) -> Result<Checked> {
     stop.or(check_inputs(request, progress)).await
 }
 
-async fn check_inputs(request: &Request, progress: &dyn Progress) -> Result<Summary> {
+async fn check_inputs(request: &Request, progress: &dyn Progress) -> Result<Checked> {
+    let config = &request.config;
+    let published =
+        Store::open(&config.output, &config.base, &config.environment.0).with("output", &config.output)?;
+    let last = drift::last(&published).await?;
     // What a check lands stays in its scratch folder.
     let scratch = scratch_folder()?;
     let output = Store::open(&scratch.path().to_string_lossy(), scratch.path(), &BTreeMap::new())?;
-    let mut config = request.config.clone();
+    let mut config = config.clone();
     config.landing = None;
     let request = Request {
         config,
         as_of: request.as_of,
         limits: request.limits.clone(),
+        now_micros: request.now_micros,
+        accept: request.accept,
         make_latest: false,
         nonce: request.nonce.clone(),
     };
-    let job = Job::begin(&request, &output, progress).await?;
-    job.compute_until("4_moments", progress).await?;
-    job.plan_the_rest().await?;
-    exposures::check(&job.engine, &job.catalogue).await?;
-    job.summary_of_inputs().await
+    let job = Job::begin(&request, &output, last, progress).await?;
+    job.compute_between("1_judged", "4_moments", Gates::Open, progress).await?;
+    let mut checked = job.checked(progress).await?;
+    if request.accept {
+        checked.accepted = Some(drift::accept(&published, &job.watch, &job.pinned).await?);
+    }
+    Ok(checked)
+}
+
+/// Whether gates on the way stop the job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gates {
+    Closed,
+    Open,
 }
 
 fn scratch_folder() -> Result<tempfile::TempDir> {
@@ -134,6 +165,7 @@ struct Job<'a> {
     catalogue: Catalogue,
     pinned: Vec<PinnedSource>,
     typed: BTreeMap<&'static str, Typed>,
+    watch: Watch,
     as_of_day: NaiveDate,
     fingerprint: String,
     run_id: String,
@@ -142,7 +174,12 @@ struct Job<'a> {
 
 impl<'a> Job<'a> {
     /// Pins the inputs, reads and maps them, and settles the as-of.
-    async fn begin(request: &'a Request, output: &Store, progress: &dyn Progress) -> Result<Job<'a>> {
+    async fn begin(
+        request: &'a Request,
+        output: &Store,
+        last: Option<drift::Last>,
+        progress: &dyn Progress,
+    ) -> Result<Job<'a>> {
         let config = &request.config;
         let catalogue = Catalogue::read(config)?;
         let scratch = scratch_folder()?;
@@ -161,7 +198,13 @@ impl<'a> Job<'a> {
         for table in pinned.iter().flat_map(|source| &source.tables) {
             pin::tell_skipped(table, progress);
         }
-        let opened = typed::open(&engine, &pinned, &landing, progress).await?;
+        drift::judge_age(&pinned, request, progress)?;
+        let mut watch = drift::watch(last, request);
+        let opened = typed::open(&engine, &pinned, &landing, &mut watch, progress).await?;
+        // What no longer has its columns is not mapped: the mapping's own error would say less.
+        if opened.iter().any(|source| watch.is_broken(source.feed_name())) {
+            drift::judge(&watch, request, progress)?;
+        }
         let clock = engine::time::Clock::new(config.timezone);
         let (as_of, as_of_day) = match request.as_of {
             Some(day) => {
@@ -178,7 +221,8 @@ impl<'a> Job<'a> {
         };
         // Modes ask for the as-of: which version of a row is used depends on it.
         let standing = AsOf { at: as_of, day: as_of_day };
-        let typed = typed::stage(&engine, config, &opened, standing, progress).await?;
+        let typed = typed::stage(&engine, config, &opened, standing, &mut watch, progress).await?;
+        drift::judge(&watch, request, progress)?;
         drop(opened);
         set_parameters(&mut engine, config, as_of, &typed);
         let fingerprint = fingerprint(config, &pinned, as_of);
@@ -189,12 +233,15 @@ impl<'a> Job<'a> {
             catalogue,
             pinned,
             typed,
+            watch,
             as_of_day,
             fingerprint,
             run_id,
             _scratch: scratch,
         };
         job.register_inputs().await?;
+        job.check_as_of(request.as_of, progress).await?;
+        job.check_conditions().await?;
         Ok(job)
     }
 
@@ -270,14 +317,13 @@ impl<'a> Job<'a> {
 
     /// Everything up to the reports and the checks on them.
     async fn compute(&mut self, progress: &dyn Progress) -> Result<()> {
-        self.compute_until("7_answers", progress).await?;
+        self.compute_between("1_judged", "7_answers", Gates::Closed, progress).await?;
         progress.begins("exposures");
-        exposures::check(&self.engine, &self.catalogue).await?;
         exposures::build(&self.engine, self.config, &self.catalogue, &self.typed).await?;
         exposures::answer_segments(&self.engine, self.config).await?;
         exposures::touchpoint_counts(&self.engine, self.config, &self.catalogue).await?;
         progress.ends("exposures", self.engine.count("exposures").await?);
-        self.compute_between("8_tables", "9_reports", progress).await?;
+        self.compute_between("8_tables", "9_reports", Gates::Closed, progress).await?;
         progress.begins("checks");
         let checks = queries::checks()?;
         for check in &checks {
@@ -287,12 +333,14 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    async fn compute_until(&self, last: &str, progress: &dyn Progress) -> Result<()> {
-        self.compute_between("1_judged", last, progress).await
-    }
-
     /// Runs the folders from `first` to `last`, each query after those that it reads.
-    async fn compute_between(&self, first: &str, last: &str, progress: &dyn Progress) -> Result<()> {
+    async fn compute_between(
+        &self,
+        first: &str,
+        last: &str,
+        gates: Gates,
+        progress: &dyn Progress,
+    ) -> Result<()> {
         let stages = queries::stages()?;
         let mut folders: Vec<&str> = stages.iter().map(|query| query.folder.as_str()).collect();
         folders.dedup();
@@ -307,24 +355,35 @@ impl<'a> Job<'a> {
                     self.engine.view(&query.name, plan)?;
                 }
             }
-            match folder {
-                "1_judged" => keys::match_values(&self.engine, self.config, &self.typed).await?,
-                "2_staging" => self.hold_inputs().await?,
-                "4_moments" => self.hold_links(progress).await?,
-                _ => {}
+            if folder == "1_judged" {
+                keys::match_values(&self.engine, self.config, &self.typed).await?;
+            }
+            let stops = match (gates, folder) {
+                (Gates::Closed, "2_staging") => self.input_stops().await?,
+                (Gates::Closed, "4_moments") => self.link_stops(progress).await?,
+                _ => Vec::new(),
+            };
+            if let Some(stop) = stops.into_iter().next() {
+                return Err(stop);
             }
             progress.ends(folder, rows);
         }
         Ok(())
     }
 
-    /// The remaining folders up to the events, as plans only.
-    async fn plan_the_rest(&self) -> Result<()> {
-        for query in
-            queries::stages()?.iter().filter(|q| ("5_met".."6_measures").contains(&q.folder.as_str()))
-        {
+    /// Refuses segments and touchpoints that do not fit the exports' columns, before anything is computed:
+    /// the folders up to the events are planned, and then forgotten.
+    async fn check_conditions(&self) -> Result<()> {
+        exposures::check_segments(self.config, &self.typed)?;
+        let stages = queries::stages()?;
+        let planned = || stages.iter().filter(|query| query.folder.as_str() < "6");
+        for query in planned() {
             let plan = self.engine.query(query.sql).await.with("query", &query.name)?;
             self.engine.view(&query.name, plan)?;
+        }
+        exposures::check(&self.engine, self.config, &self.catalogue).await?;
+        for query in planned() {
+            self.engine.forget(&query.name)?;
         }
         Ok(())
     }
@@ -343,7 +402,7 @@ impl<'a> Job<'a> {
         let mut run = Run::begin(output, &self.run_id)?;
         match stop.or(self.write_tables(&mut run)).await {
             Ok(rows) => {
-                let published = run.commit(self.about(), request.make_latest).await?;
+                let published = run.commit(self.about()?, request.make_latest).await?;
                 let outcome = Outcome {
                     run_id: self.run_id.clone(),
                     url: published.url,
@@ -364,16 +423,17 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn about(&self) -> About {
+    fn about(&self) -> Result<About> {
         let objects = self.pinned.iter().flat_map(|source| &source.tables).flat_map(|table| &table.objects);
-        About {
+        Ok(About {
             schema_version: SCHEMA_VERSION.into(),
             as_of: self.as_of_day.to_string(),
             fingerprint: self.fingerprint.clone(),
             code_version: env!("CARGO_PKG_VERSION").into(),
             configuration: self.config.text.clone(),
             inputs: objects.map(Into::into).collect(),
-        }
+            contract: drift::as_json(&self.watch.now)?,
+        })
     }
 }
 

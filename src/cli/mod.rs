@@ -3,8 +3,10 @@
 //! Standard output carries what a pipe wants (a path, a table, a configuration); progress, warnings and the
 //! summary go to standard error. Errors are printed here and nowhere else, and their kind is the exit code.
 
+mod checked;
 mod machine;
 mod presets;
+mod proposal;
 mod terminal;
 
 use std::io::Write;
@@ -14,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Config, Environment, parse_day};
+use crate::discover;
 use crate::engine::Limits;
 use crate::error::{Error, Kind, Result};
 use crate::generate;
@@ -94,6 +97,12 @@ struct RunArgs {
 struct CheckArgs {
     #[command(flatten)]
     inputs: Inputs,
+    /// Compare with the runs published here instead of at the configuration's `output`
+    #[arg(long, value_name = "URL")]
+    output: Option<String>,
+    /// Take exports over that have changed since the last published run, so that the next one goes on
+    #[arg(long)]
+    accept: bool,
 }
 
 #[derive(Args)]
@@ -104,6 +113,10 @@ struct InitArgs {
     /// The folder that the exports lie in: a path or a URL such as s3://lake/exports
     #[arg(long, value_name = "DIR")]
     location: Option<String>,
+    /// Propose a configuration for the exports that lie here: folders, objects or patterns. It shows up to
+    /// three values of each column, shortened and with the names of e-mail addresses left out
+    #[arg(long, value_name = "URL", num_args = 1.., conflicts_with_all = ["preset", "location"])]
+    from: Vec<String>,
 }
 
 /// Where the published runs are.
@@ -196,6 +209,7 @@ fn obey(verb: Verb, terminal: &Terminal) -> Result<()> {
     match verb {
         Verb::Run(args) => run(args, terminal),
         Verb::Check(args) => check(args, terminal),
+        Verb::Init(args) if !args.from.is_empty() => propose(&args.from),
         Verb::Init(args) => print(&presets::configuration(args.preset, args.location.as_deref())?),
         Verb::Show(args) => show(args),
         Verb::Trace(args) => {
@@ -224,9 +238,29 @@ fn run(args: RunArgs, terminal: &Terminal) -> Result<()> {
 }
 
 fn check(args: CheckArgs, terminal: &Terminal) -> Result<()> {
-    let request = request(read_config(args.inputs.config.as_deref())?, &args.inputs, false)?;
-    let summary = block_on_stoppable(|stop| pipeline::check(&request, stop, terminal))?;
-    print(&terminal.inputs(&summary))
+    let mut config = read_config(args.inputs.config.as_deref())?;
+    if let Some(output) = args.output {
+        config.output = from_here(&output)?;
+    }
+    let mut request = request(config, &args.inputs, false)?;
+    request.accept = args.accept;
+    let mut checked = block_on_stoppable(|stop| pipeline::check(&request, stop, terminal))?;
+    print(&match terminal.is_json() {
+        true => format!("{}\n", checked::machine(&checked)),
+        false => checked::words(&checked),
+    })?;
+    // The first is the one that a run would end with; the others are told on the way.
+    let mut stops = checked.stops.drain(..);
+    let first = stops.next();
+    stops.for_each(|stop| terminal.error(&stop));
+    first.map_or(Ok(()), Err)
+}
+
+fn propose(locations: &[String]) -> Result<()> {
+    let environment = config::environment();
+    let limits = Limits { threads: machine::processors(), memory_pool: machine::memory_allowed()? / 2 };
+    let found = discover::discover(locations, Path::new("."), &environment.0, &limits);
+    print(&proposal::configuration(&block_on(found)?))
 }
 
 fn show(args: ShowArgs) -> Result<()> {
@@ -298,7 +332,22 @@ fn request(config: Config, inputs: &Inputs, make_latest: bool) -> Result<Request
             None => machine::memory_allowed()? / 2,
         },
     };
-    Ok(Request { config, as_of: inputs.as_of, limits, make_latest, nonce: nonce() })
+    let now_micros = Some(now_micros());
+    Ok(Request {
+        config,
+        as_of: inputs.as_of,
+        limits,
+        now_micros,
+        accept: false,
+        make_latest,
+        nonce: nonce(),
+    })
+}
+
+/// The present, for the age of the exports; UTC microseconds.
+#[expect(clippy::disallowed_methods, reason = "this is the room that knows the clock")]
+fn now_micros() -> i64 {
+    chrono::Utc::now().timestamp_micros()
 }
 
 /// Eight hexadecimal digits that no other attempt has.

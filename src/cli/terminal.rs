@@ -40,6 +40,11 @@ impl Terminal {
         };
     }
 
+    /// Whether machines read along.
+    pub fn is_json(&self) -> bool {
+        self.as_json
+    }
+
     pub fn say(&self, message: &str) {
         self.line("info", "message", &[("message", json!(message))], message);
     }
@@ -98,11 +103,6 @@ impl Terminal {
         if !outcome.is_latest {
             self.say("an earlier run looked at a later day and stays the latest; --make-latest overrides");
         }
-    }
-
-    /// Feed by feed: what became of its rows, and how they are linked.
-    pub fn inputs(&self, summary: &Summary) -> String {
-        format!("as of {}\n\n{}\n{}\n", summary.as_of, accounting(summary), link_funnel(summary))
     }
 }
 
@@ -254,11 +254,11 @@ fn align_right(table: &mut Table, columns: std::ops::Range<usize>) {
     }
 }
 
-fn percent(share: Option<f64>) -> String {
+pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or(String::new(), |share| format!("{:.1}%", 100.0 * share))
 }
 
-fn thousands(number: i64) -> String {
+pub(super) fn thousands(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut grouped = String::new();
     for (place, digit) in digits.chars().enumerate() {

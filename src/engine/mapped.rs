@@ -5,43 +5,59 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::common::DFSchema;
 use datafusion::common::config::Dialect;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, TableReference};
 use datafusion::logical_expr::{Expr, ExprSchemable, Volatility};
 use datafusion::prelude::{DataFrame, SessionContext};
 use datafusion::sql::parser::Statement;
+use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::{self, visit_expressions};
 
 use super::{error, reading_only};
 use crate::error::{Error, Result};
 
-/// Plans a query of the configuration's.
+/// Plans a query of the configuration's over `tables`, and over nothing else that the session may know.
 ///
 /// # Errors
-/// `Kind::Config` for what is no query, writes, or differs from night to night.
-pub async fn query(ctx: &SessionContext, sql: &str) -> Result<DataFrame> {
+/// `Kind::Config` for what is no query, writes, reads anything but `tables`, or differs from night to night.
+pub async fn query(ctx: &SessionContext, sql: &str, tables: &[&str]) -> Result<DataFrame> {
     let state = ctx.state();
     let statement = state.sql_to_statement(sql, &Dialect::Generic).map_err(|e| error(e, "the mapping"))?;
-    let Statement::Statement(inner) = &statement else {
-        return Err(Error::config("the mapping is no query").hint("write a SELECT"));
-    };
+    let no_query = || Error::config("the mapping is no query").hint("write one SELECT");
+    let Statement::Statement(inner) = &statement else { return Err(no_query()) };
     if !matches!(inner.as_ref(), ast::Statement::Query(_)) {
-        return Err(Error::config("the mapping is no query").hint("write a SELECT"));
+        return Err(no_query());
     }
-    if let ControlFlow::Break(name) = visit_expressions(inner.as_ref(), |expr| match expr {
+    if let ControlFlow::Break(refused) = visit_expressions(inner.as_ref(), |expr| match expr {
         ast::Expr::Function(function) => {
-            let name = function.name.to_string().to_lowercase();
+            // As the planner will look it up: quoted or not, without its schema.
+            let last = function.name.0.last().and_then(|part| part.as_ident());
+            let name = last.map(|name| name.value.to_lowercase()).unwrap_or_default();
             match state.scalar_functions().get(&name) {
                 Some(known) if known.signature().volatility != Volatility::Immutable => {
-                    ControlFlow::Break(name)
+                    ControlFlow::Break(refuse_volatile(&name))
                 }
                 _ => ControlFlow::Continue(()),
             }
         }
+        ast::Expr::Value(value) if matches!(value.value, ast::Value::Placeholder(_)) => {
+            ControlFlow::Break(no_value())
+        }
         _ => ControlFlow::Continue(()),
     }) {
-        return Err(refuse_volatile(&name));
+        return Err(refused);
+    }
+    // Table functions stand among the names of tables, too.
+    let (read, _) = resolve_table_references(&statement, true).map_err(|e| error(e, "the mapping"))?;
+    for name in read {
+        let is_own = matches!(&name, TableReference::Bare { table } if tables.contains(&table.as_ref()));
+        if !is_own {
+            return Err(Error::config(format!("`{name}` is no table of this source")).hint(format!(
+                "its tables are {}; declare what else is needed under `tables`",
+                tables.join(", ")
+            )));
+        }
     }
     let plan = state.statement_to_plan(statement).await.map_err(|e| error(e, "the mapping"))?;
     reading_only().verify_plan(&plan).map_err(|e| error(e, "the mapping"))?;
@@ -62,6 +78,7 @@ pub fn expression(ctx: &SessionContext, sql: &str, schema: &DFSchema) -> Result<
             Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) => {
                 Some(not_one_row("a subquery"))
             }
+            Expr::Placeholder(_) => Some(no_value()),
             Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => {
                 Some(refuse_volatile(call.func.name()))
             }
@@ -84,7 +101,152 @@ fn not_one_row(what: &str) -> Error {
         .hint("use `query` instead of `columns`, where rows can be joined and counted")
 }
 
+fn no_value() -> Error {
+    Error::config("the mapping has a parameter, and nobody gives it a value").hint("write the value itself")
+}
+
 fn refuse_volatile(name: &str) -> Error {
     Error::config(format!("`{name}` gives another result every time"))
         .hint("a night must be repeatable: use columns of the export, and `--as-of` for the day")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+
+    use super::*;
+    use crate::engine::{Engine, Limits};
+    use crate::error::Kind;
+    use crate::store;
+
+    /// A session as mappings have it: two tables of the source, one of them not to be seen.
+    fn session(folder: &std::path::Path) -> SessionContext {
+        let limits = Limits { threads: 1, memory_pool: 64_000_000 };
+        let scratch = store::scratch(&folder.join("tables")).unwrap();
+        let ctx = Engine::new(&limits, scratch, &folder.join("spill")).unwrap().mapping_session();
+        for name in ["tickets", "tickets_raw", "people"] {
+            let ids = Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef;
+            ctx.register_batch(name, RecordBatch::try_from_iter([("id", ids)]).unwrap()).unwrap();
+        }
+        ctx
+    }
+
+    #[tokio::test]
+    async fn a_query_reads_its_sources_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        let ctx = session(folder.path());
+        for sql in [
+            "select id from tickets",
+            "select t.id from tickets t join people using (id) where exists (select 1 from people)",
+            "with tickets_of_today as (select id from tickets) select * from tickets_of_today",
+            "select id from tickets union all select id from people",
+            "select id, row_number() over (order by id) from tickets",
+            "values (1)",
+        ] {
+            let plan = query(&ctx, sql, &["tickets", "people"]).await;
+            plan.unwrap_or_else(|e| panic!("{sql}: {e}")).collect().await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_query_can_do_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret.csv");
+        std::fs::write(&file, "id\n1\n").unwrap();
+        let (ctx, place) = (session(folder.path()), file.display().to_string());
+        let out = folder.path().join("out.csv").display().to_string();
+        for sql in [
+            // What changes something.
+            "create table t as select 1".to_string(),
+            "create view t as select 1".into(),
+            format!("create external table t stored as csv location '{place}'"),
+            "create function f() returns int return 1".into(),
+            "drop table tickets".into(),
+            "insert into tickets values (3)".into(),
+            "update tickets set id = 4".into(),
+            "delete from tickets".into(),
+            "truncate table tickets".into(),
+            "set datafusion.catalog.information_schema = true".into(),
+            "begin".into(),
+            "prepare p as select 1".into(),
+            "execute p".into(),
+            format!("copy tickets to '{out}'"),
+            format!("copy (select 1) to '{out}'"),
+            "select id into t from tickets".into(),
+            "with t as (delete from tickets returning id) select * from t".into(),
+            "select id from tickets; drop table tickets".into(),
+            "select id from tickets; select id from tickets".into(),
+            // What tells of other things.
+            "show tables".into(),
+            "describe tickets".into(),
+            "explain select id from tickets".into(),
+            "select * from information_schema.tables".into(),
+            "select * from tickets_raw".into(),
+            "select * from orders".into(),
+            "select * from datafusion.public.tickets_raw".into(),
+            "select id from tickets where id in (select id from orders)".into(),
+            "select (select max(id) from tickets_raw) from tickets".into(),
+            "with t as (select * from tickets_raw) select * from t".into(),
+            format!("select * from '{place}'"),
+            format!("select * from \"{place}\""),
+            "select * from 's3://lake/tickets.parquet'".into(),
+            "select * from 'file:///etc/passwd'".into(),
+            format!("select * from read_csv('{place}')"),
+            "select * from parquet_metadata('x')".into(),
+            "select * from generate_series(1, 10)".into(),
+            "select * from range(1, 10)".into(),
+            // What differs from night to night.
+            "select now() from tickets".into(),
+            "select \"now\"() from tickets".into(),
+            "select NOW() from tickets".into(),
+            "select current_date from tickets".into(),
+            "select current_timestamp from tickets".into(),
+            "select id from tickets where random() < 0.5".into(),
+            "select id from tickets order by uuid()".into(),
+            "select sum(id) filter (where random() < 0.5) from tickets".into(),
+            "select $1 from tickets".into(),
+            "select $from from tickets".into(),
+        ] {
+            match query(&ctx, &sql, &["tickets", "people"]).await {
+                Ok(_) => panic!("accepted: {sql}"),
+                Err(error) => assert_eq!(error.kind(), Kind::Config, "{sql}: {error:?}"),
+            }
+        }
+        assert!(!folder.path().join("out.csv").exists());
+        assert_eq!(ctx.table("tickets").await.unwrap().count().await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_expression_looks_at_one_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let ctx = session(folder.path());
+        let schema = ctx.table("tickets").await.unwrap().schema().clone();
+        for sql in ["id", "id + 1", "case when id > 1 then 'a' else 'b' end", "cast(id as varchar)"] {
+            expression(&ctx, sql, &schema).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        }
+        for sql in [
+            "sum(id)",
+            "row_number() over ()",
+            "(select 1)",
+            "id in (select id from tickets)",
+            "exists (select 1)",
+            "now()",
+            "\"now\"()",
+            "current_date",
+            "random()",
+            "nobody",
+            "tickets.nobody",
+            "id; drop table tickets",
+            "",
+            "read_csv('x')",
+            "$1",
+        ] {
+            match expression(&ctx, sql, &schema) {
+                Ok(plan) => panic!("accepted: {sql}: {plan}"),
+                Err(error) => assert_eq!(error.kind(), Kind::Config, "{sql}: {error:?}"),
+            }
+        }
+    }
 }

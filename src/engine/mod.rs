@@ -163,6 +163,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Takes a name away again.
+    pub fn forget(&self, name: &str) -> Result<()> {
+        self.ctx.deregister_table(name).map_err(|e| error(e, name))?;
+        Ok(())
+    }
+
     /// Works a plan out once, into the scratch folder, and gives the rows a name. Returns their number.
     pub async fn keep(&self, name: &str, plan: DataFrame) -> Result<u64> {
         let schema = plain_schema(&plan);
@@ -205,7 +211,7 @@ impl Engine {
 }
 
 /// Names all objects of a store, Parquet files, as a table of a session; columns that a file lacks are
-/// null in its rows. Returns the columns that some files lack, with the number of those files.
+/// null in its rows. Returns the columns that some files lack, with the paths of those files.
 /// `int96_is_utc`: old timestamps (INT96) are instants, as Spark writes them; else local times.
 ///
 /// # Errors
@@ -217,7 +223,7 @@ pub async fn register_store(
     address: &str,
     store: Arc<dyn ObjectStore>,
     int96_is_utc: bool,
-) -> Result<Vec<(String, usize)>> {
+) -> Result<Vec<Absent>> {
     let failed = |e| run_error(e, name);
     let metas: Vec<_> = store.list(None).try_collect().await.map_err(|e| failed(e.into()))?;
     let format = Parquet::new(int96_is_utc);
@@ -247,9 +253,12 @@ pub async fn register_store(
     Ok(absent)
 }
 
+/// A column that some files of a table lack, and the paths of those files.
+pub type Absent = (String, Vec<String>);
+
 /// One schema of several files, by column name.
-fn merge(files: &[String], schemas: &[SchemaRef]) -> Result<(SchemaRef, Vec<(String, usize)>)> {
-    let mut fields: Vec<(FieldRef, usize, usize)> = Vec::new();
+fn merge(files: &[String], schemas: &[SchemaRef]) -> Result<(SchemaRef, Vec<Absent>)> {
+    let mut fields: Vec<(FieldRef, usize)> = Vec::new();
     // The columns that landing adds say nothing about what the file is.
     let is_own = |field: &FieldRef| !field.name().starts_with('_');
     for (place, schema) in schemas.iter().enumerate() {
@@ -257,19 +266,18 @@ fn merge(files: &[String], schemas: &[SchemaRef]) -> Result<(SchemaRef, Vec<(Str
         // A file whose rows are all unreadable has no columns, and is none the less a file of the table.
         let can_share = fields.iter().any(|(field, ..)| is_own(field)) && schema.fields().iter().any(is_own);
         for field in schema.fields() {
-            match fields.iter_mut().find(|(known, ..)| known.name() == field.name()) {
-                Some((known, _, files)) if known.data_type() == field.data_type() => {
-                    *files += 1;
+            match fields.iter_mut().find(|(known, _)| known.name() == field.name()) {
+                Some((known, _)) if known.data_type() == field.data_type() => {
                     shared += usize::from(is_own(field));
                 }
-                Some((known, first, _)) => {
+                Some((known, first)) => {
                     return Err(Error::data("the files of a table disagree about the type of a column")
                         .with("column", field.name())
                         .with("file", format!("{}: {}", files[*first], known.data_type()))
                         .with("other file", format!("{}: {}", files[place], field.data_type()))
                         .hint("give the two kinds of file tables of their own, and bring them together in `query`"));
                 }
-                None => fields.push((Arc::clone(field), place, 1)),
+                None => fields.push((Arc::clone(field), place)),
             }
         }
         if can_share && shared == 0 {
@@ -278,13 +286,18 @@ fn merge(files: &[String], schemas: &[SchemaRef]) -> Result<(SchemaRef, Vec<(Str
                 .hint("its header may be missing, or it belongs to another table"));
         }
     }
+    let lacking = |field: &FieldRef| -> Vec<String> {
+        let pairs = files.iter().zip(schemas);
+        let lacking = pairs.filter(|(_, schema)| schema.column_with_name(field.name()).is_none());
+        lacking.map(|(file, _)| file.clone()).collect()
+    };
     let absent = fields
         .iter()
-        .filter(|(_, _, files)| *files < schemas.len())
-        .map(|(field, _, files)| (field.name().clone(), schemas.len() - files))
+        .map(|(field, _)| (field.name().clone(), lacking(field)))
+        .filter(|(_, lacking)| !lacking.is_empty())
         .collect();
     let fields: Vec<Field> =
-        fields.into_iter().map(|(field, ..)| field.as_ref().clone().with_nullable(true)).collect();
+        fields.into_iter().map(|(field, _)| field.as_ref().clone().with_nullable(true)).collect();
     Ok((Arc::new(Schema::new(fields)), absent))
 }
 

@@ -15,12 +15,14 @@ use crate::sources::feeds;
 use crate::store::Store;
 
 impl Job<'_> {
-    /// Too many rejects, or several kinds of survey without a word on pooling, stop the run.
-    pub(super) async fn hold_inputs(&self) -> Result<()> {
+    /// Too many rejects, or several kinds of survey without a word on pooling, stop the run: every reason
+    /// to stop that there is.
+    pub(super) async fn input_stops(&self) -> Result<Vec<Error>> {
+        let mut stops = Vec::new();
         for account in self.accounts().await? {
             let share = account.rejected as f64 / account.handed_on.max(1) as f64;
             if share > self.config.analysis.max_rejected_share {
-                return Err(self.too_many_rejects(&account, share).await?);
+                stops.push(self.too_many_rejects(&account, share).await?);
             }
         }
         let analysis = &self.config.analysis;
@@ -31,24 +33,31 @@ impl Job<'_> {
             let there = exposures::distinct_texts(&self.engine, "stg_surveys", column).await?;
             match chosen {
                 None if there.len() > 1 => {
-                    return Err(Error::config(format!("the answers come from surveys of several kinds (`{column}`)"))
-                        .with("found", there.join(", "))
-                        .hint(format!(
-                            "say which to pool: `analysis.{key} = [\"{}\"]`; answers to different surveys are not alike",
-                            there[0]
-                        )));
+                    stops.push(
+                        Error::config(format!("the answers come from surveys of several kinds (`{column}`)"))
+                            .with("found", there.join(", "))
+                            .hint(format!(
+                                "say which to pool: `analysis.{key} = [\"{}\"]`; answers to different surveys \
+                                 are not alike",
+                                there[0]
+                            )),
+                    );
                 }
                 Some(chosen) => {
-                    if let Some(missing) = chosen.iter().find(|name| !there.contains(name)) {
-                        return Err(Error::config(format!("no answer has the {column} `{missing}`"))
-                            .with("found", there.join(", "))
-                            .hint(format!("correct `analysis.{key}`")));
+                    if let Some(place) = chosen.iter().position(|name| !there.contains(name)) {
+                        let line = self.config.place(&format!("analysis.{key}.{place}"));
+                        stops.push(
+                            Error::config(format!("no answer has the {column} `{}`", chosen[place]))
+                                .with("file", line)
+                                .with("found", there.join(", "))
+                                .hint(format!("correct `analysis.{key}`")),
+                        );
                     }
                 }
                 None => {}
             }
         }
-        Ok(())
+        Ok(stops)
     }
 
     pub(super) async fn too_many_rejects(&self, account: &Account, share: f64) -> Result<Error> {
@@ -91,7 +100,8 @@ impl Job<'_> {
 
     /// Too few answers that can be linked stop the run; too few tickets or contacts are a warning, since
     /// a help desk also serves people who have bought nothing.
-    pub(super) async fn hold_links(&self, progress: &dyn Progress) -> Result<()> {
+    pub(super) async fn link_stops(&self, progress: &dyn Progress) -> Result<Vec<Error>> {
+        let mut stops = Vec::new();
         let links = self.links().await?;
         for feed in ["surveys", "tickets", "interactions"] {
             let of_feed = || {
@@ -112,19 +122,21 @@ impl Job<'_> {
                 );
                 continue;
             }
-            return Err(Error::data(format!(
-                "only {linked} of {all} answers can be linked to a journey: {:.1}%",
-                100.0 * rate
-            ))
-            .with("links", funnel.join("; "))
-            .hint(format!(
-                "map `order_id`, or what `identity.match` names ({}), of the surveys to what the purchases \
-                 hold; or lower `analysis.min_link_rate` (now {})",
-                self.config.identity.matched.join(", "),
-                self.config.analysis.min_link_rate
-            )));
+            stops.push(
+                Error::data(format!(
+                    "only {linked} of {all} answers can be linked to a journey: {:.1}%",
+                    100.0 * rate
+                ))
+                .with("links", funnel.join("; "))
+                .hint(format!(
+                    "map `order_id`, or what `identity.match` names ({}), of the surveys to what the purchases \
+                     hold; or lower `analysis.min_link_rate` (now {})",
+                    self.config.identity.matched.join(", "),
+                    self.config.analysis.min_link_rate
+                )),
+            );
         }
-        Ok(())
+        Ok(stops)
     }
 
     /// One check: no row may break its sentence.

@@ -13,6 +13,7 @@ use super::pin::PinnedSource;
 use super::typed::Typed;
 use super::{land, text};
 use crate::config::{Config, Located, nearest};
+use crate::contract::looks_like_data;
 use crate::engine::formats::TimeFormats;
 use crate::engine::{self, Engine, mapped};
 use crate::error::{Error, Result};
@@ -287,10 +288,8 @@ fn at_line(error: Error, said: &Located<String>, schema: &datafusion::common::DF
 
 /// The raw column names, for a person; none where the first line looks like data rather than a header.
 pub(super) fn raw_names(schema: &datafusion::common::DFSchema) -> Vec<String> {
-    let looks_like_data =
-        |name: &String| name.parse::<f64>().is_ok() || engine::time::parse(name).is_some() || name.len() > 64;
     let names: Vec<String> = all_names(schema);
-    if names.iter().any(looks_like_data) {
+    if names.iter().any(|name| looks_like_data(name)) {
         return vec!["(not shown: the first line looks like data, not like a header)".into()];
     }
     names

@@ -94,7 +94,7 @@ async fn pin_table(
     span: Option<Span>,
 ) -> Result<PinnedTable> {
     let url = &table.url.value;
-    let (store, found) = find(config, url).await?;
+    let (store, found) = find(config, url).await.with("line", table.url.line)?;
     let ready = match &table.reading.ready {
         Some(marker) => Some(Ready { marker, folders: marked_folders(config, url, &found, marker).await? }),
         None => None,

@@ -9,7 +9,7 @@ use super::feeds::Feed;
 use super::pin::{EMPTY, PinnedTable};
 use super::{land, text};
 use crate::config::Format;
-use crate::engine;
+use crate::engine::{self, Absent};
 use crate::error::{Context, Error, Result};
 use crate::progress::Progress;
 use crate::store::{Object, Store};
@@ -19,6 +19,8 @@ pub(super) struct Raw {
     pub plan: DataFrame,
     /// Objects that turned out to hold nothing, and why they are skipped.
     pub skipped: Vec<(String, &'static str)>,
+    /// Columns that some objects lack, each with those objects' addresses.
+    pub absent: Vec<Absent>,
 }
 
 /// One raw table: pinned objects as they are, plus `_file` and `_row` (from 1), the values that folders
@@ -30,14 +32,17 @@ pub(super) async fn raw_table(
     landing: &Store,
     progress: &dyn Progress,
 ) -> Result<Raw> {
-    let name = format!("{}_raw", table.name);
+    let name = raw_name(&table.name);
     let address = format!("pinned://{}.{}", feed.name, table.name).replace('_', "-");
-    let (plan, skipped) = match table.format {
-        Format::Parquet => (parquet(ctx, &name, &address, table, progress).await?, Vec::new()),
+    let (plan, skipped, absent) = match table.format {
+        Format::Parquet => {
+            let (plan, absent) = parquet(ctx, &name, &address, table, progress).await?;
+            (plan, Vec::new(), absent)
+        }
         _ => text(ctx, &name, &address, table, landing, progress).await?,
     };
     let plan = with_folders(ctx, plan, table, progress)?;
-    Ok(Raw { plan: with_nulls(ctx, plan, table)?, skipped })
+    Ok(Raw { plan: with_nulls(ctx, plan, table)?, skipped, absent })
 }
 
 /// Text: each object landed, or found landed.
@@ -48,7 +53,7 @@ async fn text(
     table: &PinnedTable,
     landing: &Store,
     progress: &dyn Progress,
-) -> Result<(DataFrame, Vec<(String, &'static str)>)> {
+) -> Result<(DataFrame, Vec<(String, &'static str)>, Vec<Absent>)> {
     let (mut copies, mut exports, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     let mut parsed = 0;
     for object in &table.objects {
@@ -87,7 +92,7 @@ async fn text(
         warn_of_absent(&absent, copies.len(), progress);
     }
     let plan = ctx.table(name).await.map_err(|e| engine::error(e, &table.name))?;
-    Ok((plan, skipped))
+    Ok((plan, skipped, with_addresses(absent, &copies, &exports)))
 }
 
 /// Parquet: read in place.
@@ -97,7 +102,7 @@ async fn parquet(
     address: &str,
     table: &PinnedTable,
     progress: &dyn Progress,
-) -> Result<DataFrame> {
+) -> Result<(DataFrame, Vec<Absent>)> {
     for object in &table.objects {
         check_footer(&table.store, object).await?;
     }
@@ -113,7 +118,8 @@ async fn parquet(
     let file = function(ctx, "concat")?.call(vec![folder, call("input_file_name")?]);
     columns.push(file.alias(land::FILE));
     columns.push((call("file_row_index")? + lit(1i64)).alias(text::ROW));
-    plan.select(columns).map_err(failed)
+    let plan = plan.select(columns).map_err(failed)?;
+    Ok((plan, with_addresses(absent, &table.objects, &table.objects)))
 }
 
 /// Adds a text column for each value that folders carry in their names (`ds=2026-11-01/`). It stands in
@@ -160,6 +166,11 @@ fn with_nulls(ctx: &SessionContext, plan: DataFrame, table: &PinnedTable) -> Res
     columns.and_then(|columns| plan.select(columns)).map_err(|e| engine::error(e, &table.name))
 }
 
+/// The name of a table's objects in its source's session.
+pub(super) fn raw_name(table: &str) -> String {
+    format!("{table}_raw")
+}
+
 /// An error about a landed copy names the export that it was made of.
 fn with_exports(error: Error, copies: &[Object], exports: &[Object]) -> Error {
     let said: Vec<String> = error.context().iter().map(|(_, value)| value.clone()).collect();
@@ -180,9 +191,18 @@ async fn check_footer(store: &Store, object: &Object) -> Result<()> {
         .hint("export the file again"))
 }
 
-fn warn_of_absent(absent: &[(String, usize)], files: usize, progress: &dyn Progress) {
+/// The files that lack a column, by the addresses of the exports that they stand for.
+fn with_addresses(absent: Vec<Absent>, files: &[Object], exports: &[Object]) -> Vec<Absent> {
+    let address = |path: &String| {
+        let pair = files.iter().zip(exports).find(|(file, _)| file.path == *path);
+        pair.map(|(_, export)| export.url.clone())
+    };
+    absent.into_iter().map(|(column, paths)| (column, paths.iter().filter_map(address).collect())).collect()
+}
+
+fn warn_of_absent(absent: &[Absent], files: usize, progress: &dyn Progress) {
     for (column, lacking) in absent {
-        let files = format!("{lacking} of {files}");
+        let files = format!("{} of {files}", lacking.len());
         progress.warns("a column is absent from some files", &[("column", column.clone()), ("files", files)]);
     }
 }

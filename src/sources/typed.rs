@@ -11,8 +11,9 @@ use arrow::array::AsArray;
 use arrow::datatypes::TimestampMicrosecondType;
 use chrono::NaiveDate;
 use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::functions_aggregate::expr_fn::max;
-use datafusion::logical_expr::{Expr, cast, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 
 use super::columns::{nothing, read_columns};
@@ -20,11 +21,12 @@ use super::expr::named;
 use super::feeds::{self, Feed};
 use super::modes::{self, AsOf};
 use super::pin::{self, PinnedSource, PinnedTable};
-use super::raw::{Raw, raw_table};
+use super::raw::{Raw, raw_name, raw_table};
 use super::unique::unique;
 use super::{history, land, text};
 use crate::config::{Config, Mapping, Mode};
-use crate::engine::{self, Engine, mapped};
+use crate::contract::{FileSeen, TableSeen, Watch};
+use crate::engine::{self, Absent, Engine, mapped};
 use crate::error::{Context, Error, Result};
 use crate::progress::Progress;
 use crate::store::{Object, Store};
@@ -78,6 +80,12 @@ pub struct Opened<'a> {
     raw: Vec<OpenedTable<'a>>,
 }
 
+impl Opened<'_> {
+    pub fn feed_name(&self) -> &'static str {
+        self.feed.name
+    }
+}
+
 /// A raw table that can be read.
 struct OpenedTable<'a> {
     table: &'a PinnedTable,
@@ -100,6 +108,7 @@ pub async fn open<'a>(
     engine: &Engine,
     pinned: &'a [PinnedSource],
     landing: &Store,
+    watch: &mut Watch,
     progress: &dyn Progress,
 ) -> Result<Vec<Opened<'a>>> {
     progress.begins("read");
@@ -107,11 +116,12 @@ pub async fn open<'a>(
     for feed in feeds::FEEDS {
         let Some(source) = pinned.iter().find(|source| source.source.feed == feed.name) else { continue };
         let ctx = engine.mapping_session();
-        let mut raw = Vec::new();
+        let (mut raw, mut seen) = (Vec::new(), Vec::new());
         for table in &source.tables {
             let opened = raw_table(&ctx, feed, table, landing, progress).await;
-            let Raw { plan, skipped } = opened.with("table", &table.name).with("source", feed.name)?;
+            let Raw { plan, skipped, absent } = opened.with("table", &table.name).with("source", feed.name)?;
             let rows = count(&plan, &table.name).await?;
+            seen.push(as_seen(table, &plan, &absent, rows));
             let plan = without_header_rows(plan, table)?;
             let header_rows = match table.reading.skip_after_header {
                 0 => 0,
@@ -120,6 +130,7 @@ pub async fn open<'a>(
             all += rows;
             raw.push(OpenedTable { table, plan, rows, header_rows, skipped });
         }
+        watch.sees(feed.name, &source.source.mapping, &seen);
         opened.push(Opened { feed, pinned: source, raw });
     }
     progress.ends("read", all);
@@ -168,6 +179,7 @@ pub async fn stage(
     config: &Config,
     opened: &[Opened<'_>],
     as_of: AsOf,
+    watch: &mut Watch,
     progress: &dyn Progress,
 ) -> Result<BTreeMap<&'static str, Typed>> {
     let mut all = BTreeMap::new();
@@ -177,9 +189,10 @@ pub async fn stage(
         match opened.iter().find(|source| source.feed.name == feed.name) {
             Some(source) => {
                 progress.begins(feed.name);
-                let standing = stands(engine, config, source, as_of, progress);
+                let standing = stands(engine, config, source, as_of, watch, progress);
                 let (plan, known, mut typed) = standing.await.with("source", feed.name)?;
                 typed.rows = engine.keep(&name, plan).await.with("source", feed.name)?;
+                watch.hands_on(feed.name, typed.rows);
                 progress.ends(feed.name, typed.rows);
                 all.insert(feed.name, typed);
                 versions = versions.or(known);
@@ -212,6 +225,7 @@ async fn stands(
     config: &Config,
     source: &Opened<'_>,
     as_of: AsOf,
+    watch: &mut Watch,
     progress: &dyn Progress,
 ) -> Result<(DataFrame, Option<DataFrame>, Typed)> {
     let ctx = engine.mapping_session();
@@ -249,6 +263,7 @@ async fn stands(
         versions = standing.versions;
     }
     let (plan, mut typed) = map(&ctx, config, source, tables).await?;
+    watch.fills(source.feed.name, &used_columns(&plan, source)?, &typed.mapped);
     typed.tables = reads;
     // What a query makes of older versions, joined with today's other tables, would be no past state.
     let versions = match (&source.pinned.source.mapping, versions) {
@@ -318,9 +333,10 @@ async fn map(
         }
     }
     let (feed, pinned) = (source.feed, source.pinned);
+    let names: Vec<&str> = pinned.tables.iter().map(|table| table.name.as_str()).collect();
     let plan = match &pinned.source.mapping {
         Mapping::Query(sql) => {
-            let plan = mapped::query(ctx, &sql.value).await.with("line", sql.line)?;
+            let plan = mapped::query(ctx, &sql.value, &names).await.with("line", sql.line)?;
             read_columns(ctx, config, feed, pinned, plan, None, &[], newest, &mut typed)?
         }
         Mapping::Columns(columns) => {
@@ -333,6 +349,57 @@ async fn map(
         None => Ok((plan, typed)),
         Some(bad) => Ok((with_unreadable(plan, bad)?, typed)),
     }
+}
+
+// ---- for the contract ---------------------------------------------------------------------------------
+
+/// A raw table as the contract looks at it; its files the oldest first.
+fn as_seen(table: &PinnedTable, raw: &DataFrame, absent: &[Absent], rows: u64) -> TableSeen {
+    let is_ours = |name: &str| matches!(name, land::FILE | text::ROW | text::PROBLEM);
+    let columns = raw.schema().fields().iter().filter(|field| !is_ours(field.name()));
+    let mut objects: Vec<&Object> = table.objects.iter().collect();
+    objects.sort_by_key(|object| (object.last_modified_micros, &object.path));
+    let lacks = |url: &String| {
+        let lacking = absent.iter().filter(|(_, files)| files.contains(url));
+        lacking.map(|(column, _)| column.clone()).collect()
+    };
+    TableSeen {
+        name: table.name.clone(),
+        rows,
+        columns: columns.map(|field| (field.name().clone(), field.data_type().to_string())).collect(),
+        files: objects
+            .into_iter()
+            .map(|object| FileSeen {
+                url: object.url.clone(),
+                etag: object.etag.clone(),
+                lacks: lacks(&object.url),
+            })
+            .collect(),
+    }
+}
+
+/// The raw columns that a mapping reads, by table: those that its plan still scans once it is optimised.
+fn used_columns(plan: &DataFrame, source: &Opened<'_>) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let failed = |e| engine::error(e, "the mapping");
+    // Versions that stand may have been set apart from the raw rows.
+    let is_of = |table: &PinnedTable, name: &str| {
+        name == raw_name(&table.name) || name.starts_with(&format!("modes_{}_{}", source.feed.name, table.name))
+    };
+    let optimised = plan.clone().into_optimized_plan().map_err(failed)?;
+    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    optimised
+        .apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && let Some(table) =
+                    source.pinned.tables.iter().find(|table| is_of(table, scan.table_name.table()))
+            {
+                let columns = scan.projected_schema.fields().iter().map(|field| field.name().clone());
+                used.entry(table.name.clone()).or_default().extend(columns);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+        .map_err(failed)?;
+    Ok(used)
 }
 
 /// The rows that could not be read, under the mapped plan: all values null, the place and problem kept.

@@ -340,6 +340,18 @@ impl Store {
         }
     }
 
+    /// The first bytes of a listed object, fewer where it is shorter.
+    pub async fn head(&self, object: &Object, bytes: u64) -> Result<Bytes> {
+        if object.bytes == 0 {
+            return Ok(Bytes::new());
+        }
+        let pinned = self.pinned(std::slice::from_ref(object))?;
+        pinned
+            .get_range(&path_of(&object.path)?, 0..object.bytes.min(bytes))
+            .await
+            .map_err(|raw| storage_error(&raw).unwrap_or_else(|| failure(&raw, &object.url)))
+    }
+
     /// The last bytes of a listed object, fewer where it is shorter.
     pub async fn tail(&self, object: &Object, bytes: u64) -> Result<Bytes> {
         let pinned = self.pinned(std::slice::from_ref(object))?;

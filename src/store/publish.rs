@@ -7,12 +7,14 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Bytes, Object, ObjectWriter, Store, Written};
 use crate::error::{Error, Result};
 
 const LATEST: &str = "latest.json";
 const MANIFEST: &str = "manifest.json";
+const CONTRACT: &str = "contract.json";
 
 /// `latest.json`: where the newest run lies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +47,19 @@ pub struct About {
     pub code_version: String,
     /// The effective settings as text; secrets are never among the settings.
     pub configuration: String,
+    pub inputs: Vec<Input>,
+    /// What the inputs looked like, in the caller's words; null in manifests of older versions.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub contract: Value,
+}
+
+/// `contract.json`: how the inputs have changed since a run, taken over by a person. It holds until the
+/// next run is published with a contract of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The run that was the latest when it was taken over.
+    pub after_run: String,
+    pub contract: Value,
     pub inputs: Vec<Input>,
 }
 
@@ -185,6 +200,27 @@ pub async fn manifest(output: &Store, run_id: &str) -> Result<Manifest> {
     parse(output, &path, &output.read(&path).await?)
 }
 
+/// What was taken over since `run_id`, if anything.
+pub async fn accepted(output: &Store, run_id: &str) -> Result<Option<Accepted>> {
+    let Some(bytes) = output.read_if_there(CONTRACT).await? else { return Ok(None) };
+    Ok(Some(parse::<Accepted>(output, CONTRACT, &bytes)?).filter(|accepted| accepted.after_run == run_id))
+}
+
+/// Takes changed inputs over.
+///
+/// # Errors
+/// `Kind::Unavailable` where another run has been published meanwhile: it has its own contract.
+pub async fn accept(output: &Store, accepted: &Accepted) -> Result<()> {
+    let text = json(accepted)?;
+    output.update(CONTRACT, |_| Ok(Some(text.clone()))).await?;
+    match latest(output).await? {
+        Some(latest) if latest.run_id == accepted.after_run => Ok(()),
+        _ => Err(Error::unavailable("another run was published meanwhile")
+            .with("output", output.url())
+            .hint("run `aftersale check` again")),
+    }
+}
+
 fn folder_of(run_id: &str) -> Result<String> {
     if run_id.is_empty() || run_id.contains('/') {
         return Err(Error::usage("not a run's id").with("run", run_id));
@@ -216,6 +252,7 @@ mod tests {
     use tokio::io::AsyncWriteExt;
 
     use super::*;
+    use crate::error::Kind;
 
     fn about(as_of: &str) -> About {
         About {
@@ -225,6 +262,7 @@ mod tests {
             code_version: "0".into(),
             configuration: String::new(),
             inputs: Vec::new(),
+            contract: Value::Null,
         }
     }
 
@@ -313,6 +351,23 @@ mod tests {
         assert!(error.context().iter().any(|(_, place)| place == "memory/runs/a"));
         assert_eq!(names(&output).await.len(), 4);
         assert!(begun(&output, "b").await.commit(about("2025-06-02"), true).await.unwrap().is_latest);
+    }
+
+    #[tokio::test]
+    async fn what_is_accepted_holds_until_the_next_run() {
+        let output = Store::in_memory(&[]).await.unwrap();
+        let accepted_after = |run_id: &str| Accepted {
+            after_run: run_id.into(),
+            contract: serde_json::json!({"feeds": {}}),
+            inputs: Vec::new(),
+        };
+        begun(&output, "a").await.commit(about("2025-06-01"), false).await.unwrap();
+        assert_eq!(accepted(&output, "a").await.unwrap(), None);
+        accept(&output, &accepted_after("a")).await.unwrap();
+        assert_eq!(accepted(&output, "a").await.unwrap(), Some(accepted_after("a")));
+        begun(&output, "b").await.commit(about("2025-06-02"), false).await.unwrap();
+        assert_eq!(accepted(&output, "b").await.unwrap(), None);
+        assert_eq!(accept(&output, &accepted_after("a")).await.unwrap_err().kind(), Kind::Unavailable);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! | `cases` | does each folder of `tests/cases/` come out as a person worked it out by hand? |
 //! | `checks` | does each file of `queries/checks/` see the fault that it is there for? |
 //! | `cli` | exit codes, messages, signals, the same bytes at any number of threads |
+//! | `contract` | exports that change from night to night, and what a check says of them |
+//! | `discover` | a configuration proposed for exports that nobody has described |
 //! | `formats` | Parquet as others write it; what the next night reads again |
 //! | `shuffle` | does the order of the rows, or of the files, change a result? |
 //! | `nights` | can a past night be run again from all deliveries? |
@@ -25,6 +27,8 @@
 mod cases;
 mod checks;
 mod cli;
+mod contract;
+mod discover;
 mod formats;
 mod known_at;
 mod nights;

@@ -1,0 +1,334 @@
+//! Exports that change from night to night: what stops, what passes, and how a change is taken over.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
+
+use crate::program::{Outcome, aftersale, text};
+use crate::table::{json, latest, run_folder};
+
+/// A shop whose help desk delivers one file of tickets a night.
+struct Shop {
+    folder: TempDir,
+}
+
+impl Shop {
+    fn new() -> Shop {
+        let shop = Shop { folder: tempfile::tempdir().expect("a temporary folder") };
+        shop.write(
+            "surveys.csv",
+            "response_id,responded_at,score,order_id\nR1,2025-05-20,9,O1\nR2,2025-05-21,2,O2\n",
+        );
+        shop.write("purchases.csv", "order_id,ordered_at\nO1,2025-05-01\nO2,2025-05-02\n");
+        shop.configure("", "columns = { opened_at = \"Created\", solved_at = \"Solved at\" }");
+        shop.deliver("1", "ticket_id,order_id,Created,Solved at,note\nT1,O1,2025-05-03,2025-05-04,x\n");
+        shop
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
+        fs::write(path, text).expect("written");
+    }
+
+    fn configure(&self, before: &str, tickets: &str) {
+        self.write(
+            "aftersale.toml",
+            &format!(
+                "{before}\n[sources.surveys]\nurl = \"surveys.csv\"\n[sources.purchases]\nurl = \"purchases.csv\"\n\
+                 [sources.tickets]\nurl = \"tickets/\"\nformat = \"csv\"\n{tickets}\n"
+            ),
+        );
+    }
+
+    fn deliver(&self, night: &str, lines: &str) {
+        self.write(&format!("tickets/{night}.csv"), lines);
+    }
+
+    fn output(&self) -> PathBuf {
+        self.folder.path().join("out")
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Outcome {
+        let (config, output) = (self.folder.path().join("aftersale.toml"), self.output());
+        aftersale(&[arguments, &["--config", text(&config), "--output", text(&output)]].concat())
+    }
+
+    fn run(&self) -> Outcome {
+        self.ask(&["run"])
+    }
+}
+
+const RENAMED: &str = "ticket_id,order_id,Created,Solved date,note\nT2,O2,2025-05-04,2025-05-06,y\n";
+
+#[test]
+fn a_renamed_column_stops_with_the_likely_new_name() {
+    let shop = Shop::new();
+    shop.run().expect(0);
+    let first = latest(&shop.output());
+    shop.deliver("2", RENAMED);
+    for command in ["run", "check"] {
+        let outcome = shop.ask(&[command]).expect(65).says(&[
+            "the exports are not what they were",
+            "tickets, table tickets: `Solved at` was text, is missing from 1 of 1 new files; new there is `Solved date`",
+            "aftersale check --accept",
+        ]);
+        assert!(!outcome.stderr.contains("`note`"), "{}", outcome.told());
+    }
+    assert_eq!(latest(&shop.output()), first);
+    assert!(!shop.output().join("contract.json").exists());
+
+    // Mapped by both names, it goes on, and the file of the next night is like the one before.
+    shop.configure(
+        "",
+        "columns = { opened_at = \"Created\", solved_at = 'coalesce(\"Solved at\", \"Solved date\")' }",
+    );
+    shop.run().expect(0);
+    shop.deliver("3", &RENAMED.replace("T2", "T3"));
+    let outcome = shop.run().expect(0);
+    assert!(!outcome.stderr.contains("changed"), "{}", outcome.told());
+}
+
+#[test]
+fn a_change_is_taken_over_on_request() {
+    let shop = Shop::new();
+    shop.ask(&["check", "--accept"]).expect(0);
+    assert!(!shop.output().exists(), "a check has published something");
+    shop.run().expect(0);
+    shop.deliver("2", RENAMED);
+    shop.run().expect(65);
+    let runs = || fs::read_dir(shop.output().join("runs")).expect("runs").count();
+    let outcome = shop.ask(&["check", "--accept"]).expect(0).says(&["Solved date"]);
+    assert!(outcome.stdout.contains("taken over"), "{}", outcome.told());
+    assert_eq!(json(&shop.output().join("contract.json"))["after_run"], latest(&shop.output())["run_id"]);
+    assert_eq!(runs(), 1);
+    shop.ask(&["check"]).expect(0);
+    shop.run().expect(0);
+    assert_eq!(runs(), 2);
+
+    // What was taken over was that change and no other.
+    shop.deliver("3", "ticket_id,order_id,Opened,Solved date,note\nT3,O2,2025-05-04,2025-05-06,y\n");
+    shop.run().expect(65).says(&["`Created` was text, is missing", "`Opened`"]);
+}
+
+#[test]
+fn new_and_unused_columns_pass_with_a_note() {
+    let shop = Shop::new();
+    shop.run().expect(0);
+    let manifest = json(&run_folder(&shop.output()).join("manifest.json"));
+    let columns = &manifest["contract"]["feeds"]["tickets"]["tables"]["tickets"]["columns"];
+    let used = |name: &str| columns[name]["is_used"].as_bool();
+    assert_eq!(
+        [used("Created"), used("Solved at"), used("order_id"), used("note")],
+        [Some(true), Some(true), Some(true), Some(false)]
+    );
+
+    shop.deliver("2", "ticket_id,order_id,Created,Solved at,weather\nT2,O2,2025-05-04,2025-05-06,y\n");
+    shop.run().expect(0).says(&["`weather` is new", "`note` was text, is missing from 1 of 1 new files"]);
+    // Told once: the next night is compared with this one.
+    let outcome = shop.run().expect(0);
+    assert!(!outcome.stderr.contains("have changed"), "{}", outcome.told());
+}
+
+#[test]
+fn a_changed_contract_only_warns_where_the_configuration_says_so() {
+    let shop = Shop::new();
+    shop.run().expect(0);
+    shop.deliver("2", RENAMED);
+    shop.configure(
+        "[contract]\non_change = \"warn\"",
+        "columns = { opened_at = \"Created\", solved_at = \"Solved at\" }",
+    );
+    shop.run().expect(0).says(&["warning: the exports have changed", "`Solved at`"]);
+}
+
+/// An earlier day is another state of the exports; it is not held against them.
+#[test]
+fn an_older_day_is_not_compared() {
+    let shop = Shop::new();
+    shop.run().expect(0);
+    shop.deliver("2", RENAMED);
+    shop.ask(&["run", "--as-of", "2025-05-20"]).expect(0);
+    shop.ask(&["run", "--as-of", "2025-05-21"]).expect(65);
+}
+
+#[test]
+fn lost_rows_warn_or_stop() {
+    let shop = Shop::new();
+    shop.write(
+        "purchases.csv",
+        "order_id,ordered_at\nO1,2025-05-01\nO2,2025-05-02\nO3,2025-05-02\nO4,2025-05-03\n",
+    );
+    shop.run().expect(0);
+    // Half of it may be lost, more may not.
+    shop.write("purchases.csv", "order_id,ordered_at\nO1,2025-05-01\nO2,2025-05-02\n");
+    let outcome = shop.ask(&["check"]).expect(0);
+    assert!(!outcome.stderr.contains("lost"), "{}", outcome.told());
+    shop.configure("[contract]\nvolume = { max_drop = 0.4 }", "columns = { opened_at = \"Created\" }");
+    shop.ask(&["check"]).expect(65);
+    shop.configure(
+        "[contract]\nvolume = { max_drop = 0.4 }",
+        "columns = { opened_at = \"Created\", solved_at = \"Solved at\" }",
+    );
+    shop.ask(&["check"]).expect(0).says(&["lost rows", "purchases: 4 rows were handed on, now 2"]);
+    shop.configure(
+        "[contract]\nvolume = { max_drop = 0.4, on_breach = \"stop\" }",
+        "columns = { opened_at = \"Created\", solved_at = \"Solved at\" }",
+    );
+    shop.run().expect(65).says(&["lost rows", "purchases: 4 rows were handed on, now 2", "hint:"]);
+    shop.ask(&["check", "--accept"]).expect(0);
+    shop.run().expect(0);
+}
+
+#[test]
+fn old_exports_warn_or_stop() {
+    let shop = Shop::new();
+    let file =
+        fs::File::options().write(true).open(shop.folder.path().join("tickets/1.csv")).expect("a file");
+    file.set_modified(SystemTime::now() - Duration::from_secs(50 * 3600)).expect("a time can be set");
+    let columns = "columns = { opened_at = \"Created\", solved_at = \"Solved at\" }";
+    let told = |before: &str, hours: u32, arguments: &[&str]| {
+        shop.configure(before, &format!("{columns}\nmax_age_hours = {hours}"));
+        shop.ask(arguments)
+    };
+    assert!(!told("", 51, &["run"]).expect(0).stderr.contains("older"));
+    told("", 49, &["run"]).expect(0).says(&[
+        "older than it may be",
+        "tickets/1.csv",
+        "50 hours; max_age_hours is 49",
+    ]);
+    let stop = "[contract]\nfreshness = { on_breach = \"stop\" }";
+    told(stop, 49, &["run"]).expect(65).says(&["older than it may be", "hint:"]);
+    told(stop, 51, &["run"]).expect(0);
+    // Whoever looks at an earlier day asks for old exports.
+    told(stop, 49, &["run", "--as-of", "2025-05-21"]).expect(0);
+}
+
+// ---- what else is refused at the start -------------------------------------------------------------------
+
+#[test]
+fn an_as_of_without_data_is_refused() {
+    let shop = Shop::new();
+    let days = ["2025-05-01", "2025-05-21"];
+    shop.ask(&["run", "--as-of", "2025-04-30"])
+        .expect(64)
+        .says(&["nothing had happened yet", "hint:"])
+        .says(&days);
+    shop.ask(&["run", "--as-of", "2099-01-01"])
+        .expect(64)
+        .says(&["long after the exports", "hint:"])
+        .says(&days);
+    assert!(!shop.output().join("runs").exists());
+    shop.configure(
+        "plausible_until = \"2025-05-31\"",
+        "columns = { opened_at = \"Created\", solved_at = \"Solved at\" }",
+    );
+    shop.ask(&["run", "--as-of", "2025-06-20"]).expect(0).says(&["later than anything"]);
+    shop.ask(&["run", "--as-of", "2025-07-20"]).expect(64);
+    let outcome = shop.ask(&["run", "--as-of", "2025-05-21"]).expect(0);
+    assert!(!outcome.stderr.contains("later than"), "{}", outcome.told());
+}
+
+/// A condition that does not fit costs no night's work, and says its line.
+#[test]
+fn conditions_are_looked_at_before_any_work() {
+    let shop = Shop::new();
+    let columns = "columns = { opened_at = \"Created\", solved_at = \"Solved at\" }";
+    let own = "[[touchpoints]]\nid = \"x\"\nlabel = \"X\"\nstage = \"support\"\nrole = \"lever\"\nfeed = \"tickets\"";
+    for (before, line, words) in [
+        (
+            format!("{own}\nwhen = \"colour = 'red'\""),
+            7,
+            ["colour", "the columns of an event of tickets are"],
+        ),
+        (format!("{own}\nwhen = \"true\"\nundecided = \"reopens\""), 8, ["`undecided`", "not true or false"]),
+        (format!("{own}\nwhen = \"opened_at < now()\""), 7, ["`now`", "every time"]),
+        ("segments = [\n  \"colour\",\n]".to_string(), 2, ["the segment `colour`", "columns there"]),
+    ] {
+        shop.configure(&before, columns);
+        for command in ["run", "check"] {
+            let outcome =
+                shop.ask(&[command]).expect(78).says(&words).says(&[&format!("aftersale.toml:{line}\n")]);
+            assert!(!outcome.stderr.contains("1_judged"), "{}", outcome.told());
+            assert!(outcome.stderr.matches("the columns of an event").count() <= 1, "{}", outcome.told());
+        }
+    }
+    assert!(!shop.output().join("runs").exists());
+}
+
+#[test]
+fn a_query_reads_its_own_source_only() {
+    let shop = Shop::new();
+    shop.write("secret.csv", "ticket_id,opened_at\nT1,2025-05-01\n");
+    let secret = shop.folder.path().join("secret.csv");
+    for query in [
+        format!("select * from '{}'", secret.display()),
+        "select ticket_id, Created as opened_at from surveys".into(),
+        "select * from tickets_raw".into(),
+        format!("copy tickets to '{}'", shop.folder.path().join("stolen.csv").display()),
+        "select ticket_id, now() as opened_at from tickets".into(),
+    ] {
+        shop.configure("", &format!("query = \"\"\"{query}\"\"\""));
+        shop.run().expect(78).says(&["line: 9", "hint:"]);
+    }
+    assert!(!shop.folder.path().join("stolen.csv").exists());
+}
+
+// ---- what a check says -----------------------------------------------------------------------------------
+
+#[test]
+fn a_check_says_what_is_read_mapped_missing_rejected_and_linked() {
+    let shop = Shop::new();
+    shop.write(
+        "surveys.csv",
+        "response_id,responded_at,score,order_id\nR1,2025-05-20,9,O1\nR2,2025-05-21,2,O2\nR3,2025-05-21,,O2\nR4,2025-05-21,3,O9\n",
+    );
+    shop.configure(
+        "[analysis]\nmax_rejected_share = 0.5",
+        "columns = { opened_at = \"Created\", solved_at = \"Solved at\" }",
+    );
+    shop.write("tickets/_SUCCESS", "x");
+    let outcome = shop.ask(&["check"]).expect(0);
+    for line in [
+        "  read      surveys: 4 rows from 1 object",
+        "  mapped    ticket_id, opened_at ← Created, order_id, solved_at ← Solved at",
+        "  rejected  1 (25.0%): 1 missing score",
+        "  staged    3 of 4 rows",
+        "  linked    66.7%: 2 order_id, 1 order not among the purchases",
+        "_SUCCESS (a marker or hidden object)",
+        "  slow_first_reply",
+        "tickets.first_replied_at is not mapped",
+        "there are no interactions",
+        "map `first_replied_at` under [sources.tickets.columns]",
+        "`aftersale run` with this configuration publishes the reports",
+    ] {
+        assert!(outcome.stdout.contains(line), "{line}\n{}", outcome.told());
+    }
+
+    let outcome = shop.ask(&["check", "--log-format", "json"]).expect(0);
+    let found: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("one object");
+    assert_eq!(found["feeds"][0]["feed"], "surveys");
+    assert_eq!(found["feeds"][0]["rejected"][0]["rows"], 1);
+    assert_eq!(found["feeds"][0]["linked"]["rows"], 2);
+    assert_eq!(found["feeds"][2]["mapped"][1], serde_json::json!({"column": "opened_at", "from": "Created"}));
+    assert_eq!(found["absent_feeds"], serde_json::json!(["ticket_events", "interactions"]));
+    assert!(found["advice"].as_array().is_some_and(|advice| advice.len() >= 3), "{found}");
+}
+
+/// What would stop a run does not keep a check from telling the rest.
+#[test]
+fn a_check_tells_everything_before_it_fails() {
+    let shop = Shop::new();
+    shop.write(
+        "surveys.csv",
+        "response_id,responded_at,score,order_id\nR1,2025-05-20,9,O1\nR2,2025-05-21,2,O8\nR3,2025-05-21,,O2\nR4,2025-05-21,3,O9\n",
+    );
+    let outcome =
+        shop.ask(&["check"]).expect(65).says(&["are rejected: 25.0%", "only 1 of 3 answers can be linked"]);
+    for line in ["linked    33.3%", "what to do next\n  1. ", "purchases"] {
+        assert!(outcome.stdout.contains(line), "{line}\n{}", outcome.told());
+    }
+    assert!(!outcome.stdout.contains("`aftersale run` with"), "{}", outcome.told());
+}
