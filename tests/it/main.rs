@@ -7,6 +7,8 @@
 //! | `cli` | exit codes, messages, signals, the same bytes at any number of threads |
 //! | `shuffle` | does the order of the rows, or of the files, change a result? |
 //! | `s3` | a whole job on object storage |
+//! | `presets` | does what `init` prints read exports in their true format? |
+//! | `lake` | five nights of three systems' exports against the same world's plain feeds |
 //! | `olist` | the figures of the real data, where it is there |
 //! | `tidy` | does each power stay in its room, and does each query read what it declares? |
 //!
@@ -22,7 +24,9 @@
 mod cases;
 mod checks;
 mod cli;
+mod lake;
 mod olist;
+mod presets;
 mod program;
 mod s3;
 mod shuffle;
