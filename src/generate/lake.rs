@@ -12,7 +12,9 @@
 //! its own case. On the fourth night somebody has renamed the survey's question: `Q1` is `NPS` from then on.
 //!
 //! `plain/<day>/` is what the deliveries up to that night hold, as feeds that need no mapping. Both lack
-//! what none of the three systems knows: calls, invoices, returns, damage, transfers, product categories.
+//! what none of the three systems knows: calls, invoices, returns, damage, product categories. Tickets stay
+//! with one group: when they were handed over is told by no metric event, and would be known only as far as
+//! two deliveries show it.
 
 mod pages;
 mod plain;

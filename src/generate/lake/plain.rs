@@ -109,7 +109,7 @@ impl Feeds {
             state.solved.map_or(String::new(), utc),
             state.reopens.to_string(),
             state.replies.to_string(),
-            state.transfers.to_string(),
+            "0".to_owned(),
             ticket.channel.to_owned(),
             "question".to_owned(),
             ticket.priority.to_owned(),

@@ -91,7 +91,7 @@ fn told(case: &Case, cut: i64, deleted: Option<i64>) -> Value {
         "satisfaction_rating": {"score": "unoffered"},
         "metric_set": {
             "ticket_id": id(case.number),
-            "group_stations": state.transfers + 1,
+            "group_stations": 1,
             "assignee_stations": 1,
             "reopens": state.reopens,
             "replies": state.replies,
