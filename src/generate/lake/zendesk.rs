@@ -43,7 +43,13 @@ pub(super) fn write(tickets: &mut Pages, events: &mut Pages, opener: &mut Opener
         let requester = requester(case.customer);
         tickets.page.beside("users", requester, user(case.customer));
         let group = group(ticket.topic.team);
-        let object = json!({"id": group, "name": ticket.topic.team, "deleted": false});
+        let object = json!({
+            "id": group,
+            "name": ticket.topic.team,
+            "deleted": false,
+            "created_at": "2024-01-01T00:00:00Z",
+            "updated_at": "2024-01-01T00:00:00Z",
+        });
         tickets.page.beside("groups", group, object);
     }
     for event in metric_events(case).filter(|event| event.0 >= night.since && event.0 < cut) {
