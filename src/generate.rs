@@ -24,6 +24,7 @@
 
 mod exports;
 mod journey;
+mod lake;
 mod model;
 mod words;
 
@@ -106,6 +107,26 @@ pub fn generate(world: &World, open: &mut dyn FnMut(&str) -> Result<File>) -> Re
         exports.write(customer, journey::of_customer(world.seed, customer, left))?;
     }
     exports.finish()
+}
+
+/// Writes the same world as the exports of three systems, delivered night after night: tickets of Zendesk
+/// under `exports/zendesk/`, answers of Qualtrics under `exports/qualtrics/`, orders of Shopify under
+/// `exports/shopify/`, a folder a night in each. Beside them, under `plain/`, is what these exports hold on
+/// each night, as feeds that need no mapping. See [`lake`] for what is planted.
+pub fn generate_exports(world: &World, open: &mut dyn FnMut(&str) -> Result<File>) -> Result<Summary> {
+    let mut lake = lake::Lake::new(open)?;
+    let mut customer = 0;
+    while lake.summary.purchases < world.purchases {
+        customer += 1;
+        let left = world.purchases - lake.summary.purchases;
+        lake.write(customer, &journey::of_customer(world.seed, customer, left))?;
+    }
+    lake.finish()
+}
+
+/// The days whose deliveries [`generate_exports`] writes; each is named by its local day.
+pub fn nights() -> Vec<String> {
+    lake::nights().iter().map(|night| night.day.to_string()).collect()
 }
 
 #[cfg(test)]

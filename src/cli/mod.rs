@@ -107,9 +107,9 @@ struct CheckArgs {
 
 #[derive(Args)]
 struct InitArgs {
-    /// What the exports look like
-    #[arg(long, value_enum, default_value = "plain")]
-    preset: presets::Preset,
+    /// What the exports look like; once for each system that they come from [default: plain]
+    #[arg(long, value_enum, value_name = "NAME")]
+    preset: Vec<presets::Preset>,
     /// The folder that the exports lie in: a path or a URL such as s3://lake/exports
     #[arg(long, value_name = "DIR")]
     location: Option<String>,
@@ -170,8 +170,12 @@ struct GenerateArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Plant rows that cannot be used: ragged, unreadable, out of scale, conflicting
-    #[arg(long)]
+    #[arg(long, conflicts_with = "as_exports")]
     dirty: bool,
+    /// Write the world as Zendesk, Qualtrics and Shopify would export it, night after night, and the
+    /// plain feeds of each night beside them
+    #[arg(long)]
+    as_exports: bool,
 }
 
 fn day(text: &str) -> std::result::Result<chrono::NaiveDate, String> {
@@ -210,7 +214,7 @@ fn obey(verb: Verb, terminal: &Terminal) -> Result<()> {
         Verb::Run(args) => run(args, terminal),
         Verb::Check(args) => check(args, terminal),
         Verb::Init(args) if !args.from.is_empty() => propose(&args.from),
-        Verb::Init(args) => print(&presets::configuration(args.preset, args.location.as_deref())?),
+        Verb::Init(args) => print(&presets::configuration(&args.preset, args.location.as_deref())?),
         Verb::Show(args) => show(args),
         Verb::Trace(args) => {
             let (config, id) = (read_config(args.place.config.as_deref())?, args.id);
@@ -297,8 +301,12 @@ fn generate_world(args: &GenerateArgs, terminal: &Terminal) -> Result<()> {
         }
         Ok(Box::new(std::io::BufWriter::new(std::fs::File::create(path).map_err(cannot)?)))
     };
-    let summary = generate::generate(&world, &mut open)?;
-    std::fs::write(args.output.join("aftersale.toml"), generate::CONFIGURATION).map_err(cannot)?;
+    let (summary, configuration) = if args.as_exports {
+        (generate::generate_exports(&world, &mut open)?, presets::lake()?)
+    } else {
+        (generate::generate(&world, &mut open)?, generate::CONFIGURATION.to_owned())
+    };
+    std::fs::write(args.output.join("aftersale.toml"), configuration).map_err(cannot)?;
     terminal.say(&format!("{summary}"));
     print(&format!("{}\n", args.output.join("aftersale.toml").display()))
 }

@@ -271,13 +271,13 @@ fn times<R>(rows: &[R], of: impl Fn(&R) -> Option<i64>) -> ArrayRef {
 }
 
 /// Opens the caller's files and remembers their paths.
-struct Opener<'a> {
-    open: &'a mut dyn FnMut(&str) -> Result<File>,
-    files: Vec<String>,
+pub(super) struct Opener<'a> {
+    pub open: &'a mut dyn FnMut(&str) -> Result<File>,
+    pub files: Vec<String>,
 }
 
 impl Opener<'_> {
-    fn open(&mut self, path: String) -> Result<File> {
+    pub fn open(&mut self, path: String) -> Result<File> {
         let file = (self.open)(&path)?;
         self.files.push(path);
         Ok(file)
@@ -374,6 +374,8 @@ impl<R> Parquet<R> {
     }
 }
 
-fn unwritten<E: std::error::Error + Send + Sync + 'static>(feed: &'static str) -> impl Fn(E) -> Error {
+pub(super) fn unwritten<E: std::error::Error + Send + Sync + 'static>(
+    feed: &'static str,
+) -> impl Fn(E) -> Error {
     move |cause| Error::io("a planted feed cannot be written").with("feed", feed).caused_by(cause)
 }

@@ -14,11 +14,11 @@ use super::model::{Cause, Class, Met, Outcome};
 use super::words::{self, Topic};
 
 /// The world lasts two years, and is exported at the end of its last day.
-const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2024, 11, 1).unwrap();
-const DAYS: u64 = 730;
+pub(super) const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2024, 11, 1).unwrap();
+pub(super) const DAYS: u64 = 730;
 
-const HOUR: i64 = 3_600;
-const DAY: i64 = 24 * HOUR;
+pub(super) const HOUR: i64 = 3_600;
+pub(super) const DAY: i64 = 24 * HOUR;
 
 /// Eight stores each.
 pub(super) const REGIONS: [(&str, Cause); 5] = [
@@ -508,6 +508,19 @@ impl Ticket {
         state
     }
 
+    /// What happened to it before `at`, in order of time, in the words of the feed `ticket_events`.
+    pub fn changes(&self, at: i64) -> impl Iterator<Item = (i64, &'static str)> + '_ {
+        self.changes.iter().take_while(move |(when, _)| *when < at).map(|(when, change)| {
+            let word = match change {
+                Change::Replied => "replied",
+                Change::Transferred => "transferred",
+                Change::Solved => "solved",
+                Change::Reopened => "reopened",
+            };
+            (*when, word)
+        })
+    }
+
     /// The ticket as the world's end finds it.
     pub fn exported(&self) -> TicketState {
         self.before(world_end())
@@ -569,7 +582,7 @@ fn world_end() -> i64 {
     midnight(FIRST_DAY + Days::new(DAYS))
 }
 
-fn midnight(date: NaiveDate) -> i64 {
+pub(super) fn midnight(date: NaiveDate) -> i64 {
     let midnight = Madrid.from_local_datetime(&date.and_time(chrono::NaiveTime::MIN));
     midnight.single().expect("Madrid changes its clocks at two or three").timestamp()
 }

@@ -57,6 +57,78 @@ fn a_seed_makes_one_world() {
     assert_eq!(written(0, 1, false), Default::default());
 }
 
+fn lake(purchases: u64, seed: u64) -> (Summary, Files) {
+    let files = Arc::new(Mutex::new(Files::new()));
+    let mut open = |path: &str| Ok(Box::new(Page(path.to_owned(), vec![], files.clone())) as File);
+    let summary = generate_exports(&World { purchases, seed, dirty: false }, &mut open).unwrap();
+    let files = files.lock().unwrap().clone();
+    (summary, files)
+}
+
+/// The rows of a JSON array in all pages of a folder, as key and text.
+fn pages(files: &Files, folder: &str, array: &str) -> Vec<(u64, String)> {
+    let pages = files.iter().filter(|(path, _)| path.starts_with(folder));
+    let rows = pages.flat_map(|(_, bytes)| {
+        let page: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        page[array].as_array().unwrap().clone()
+    });
+    rows.map(|row| (row["id"].as_u64().unwrap(), row.to_string())).collect()
+}
+
+#[test]
+fn a_lake_is_delivered_night_after_night() {
+    let (summary, files) = lake(9_000, 1);
+    assert_eq!(lake(300, 1), lake(300, 1));
+    assert_eq!(summary.purchases, 9_000);
+    assert_eq!(summary.files.len(), files.len());
+    let nights = nights();
+    assert_eq!(nights, ["2026-10-27", "2026-10-28", "2026-10-29", "2026-10-30", "2026-10-31"]);
+
+    // On the last night all of the world is told of, as in its plain exports.
+    let (world, _) = written(9_000, 1, false);
+    assert_eq!((summary.tickets, summary.answers), (world.tickets, world.answers));
+    let plain = |night: usize, feed: &str| rows(&files, &format!("plain/{}/{feed}.csv", nights[night]));
+    assert_eq!(plain(4, "purchases").len(), 9_000);
+    let deleted = summary.planted["deleted_tickets"] as usize;
+    assert_eq!(plain(4, "tickets").len(), summary.tickets as usize - deleted);
+
+    // Changed tickets come again, deleted ones as such, and nothing that did not change.
+    let told: Vec<_> = nights
+        .iter()
+        .map(|night| pages(&files, &format!("exports/zendesk/tickets/{night}/"), "tickets"))
+        .collect();
+    let (again, new): (Vec<_>, Vec<_>) =
+        told[1..].iter().flatten().partition(|(id, _)| told[0].iter().any(|(known, _)| known == id));
+    assert!(again.len() > deleted && !new.is_empty(), "{} again, {} new", again.len(), new.len());
+    assert!(again.len() < told[0].len() / 5, "{} of {} come again", again.len(), told[0].len());
+    let gone = |night: usize| told[night].iter().filter(|(_, row)| row.contains("\"deleted\"")).count();
+    assert_eq!([gone(0), gone(1), gone(2)], [0, 0, deleted]);
+
+    // Late answers are about days whose deliveries lacked them.
+    let late = summary.planted["answers_that_arrive_late"];
+    let answered_before =
+        |night: usize, day: &str| plain(night, "surveys").iter().filter(|row| row[4].as_str() < day).count();
+    let of_two_days = |night| answered_before(night, "2026-10-28T23:00:00Z");
+    let (at_once, later) = (of_two_days(1), of_two_days(3));
+    assert!(late >= 2 && later > at_once, "{late} late; of two days {at_once}, and {later} two nights later");
+
+    // Three header rows, and another name for the question from the fourth night on.
+    let survey = |night: usize| rows(&files, &format!("exports/qualtrics/{}/", nights[night]));
+    let header = |night: usize| {
+        let path = format!("exports/qualtrics/{}/responses.csv", nights[night]);
+        String::from_utf8_lossy(&files[&path]).lines().next().unwrap().to_owned()
+    };
+    assert!(header(2).contains(",Q1_NPS_GROUP,Q1,") && header(3).contains(",NPS_NPS_GROUP,NPS,"));
+    let real = survey(4).iter().filter(|row| row[8].starts_with("R_0")).count();
+    assert_eq!(real, plain(4, "surveys").len());
+    assert!(survey(4).len() > real + 2, "previews and broken-off answers");
+
+    // A row per line item, and each order's own fields once.
+    let orders = rows(&files, &format!("exports/shopify/orders/{}/", nights[4]));
+    assert_eq!(orders.iter().filter(|row| !row[11].is_empty()).count(), 9_000);
+    assert_eq!(orders.len(), 3_000 * (2 + 3 + 1), "two, three and one, in turn");
+}
+
 #[test]
 fn a_file_that_cannot_be_opened_stops_it() {
     let mut open = |_: &str| Err(Error::io("disk full"));

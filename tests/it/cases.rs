@@ -122,7 +122,7 @@ fn run(case: &Path) -> Result<(), String> {
 }
 
 /// The rows that the lines `# only <column> = <value>, <value>` above the header ask for.
-fn looked_at(expectation: &str, found: Table) -> Result<Table, String> {
+pub fn looked_at(expectation: &str, found: Table) -> Result<Table, String> {
     let comments = expectation.lines().map_while(|line| line.strip_prefix('#'));
     comments.filter_map(|line| line.trim().strip_prefix("only ")).try_fold(found, |found, line| {
         let (column, values) = line.split_once('=').ok_or(format!("not understood: # only {line}"))?;
@@ -135,13 +135,13 @@ fn looked_at(expectation: &str, found: Table) -> Result<Table, String> {
 }
 
 /// What stands in a folder, by name; nothing where there is none.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     paths.sort();
     paths
 }
 
-fn name(path: &Path) -> String {
+pub fn name(path: &Path) -> String {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_string()
 }

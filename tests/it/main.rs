@@ -12,6 +12,8 @@
 //! | `nights` | can a past night be run again from all deliveries? |
 //! | `known_at` | what goes wrong if the latest state is taken for the state at the answer? |
 //! | `s3` | a whole job on object storage |
+//! | `presets` | does what `init` prints read exports in their true format? |
+//! | `lake` | five nights of three systems' exports against the same world's plain feeds |
 //! | `olist` | the figures of the real data, where it is there |
 //! | `tidy` | does each power stay in its room, and does each query read what it declares? |
 //!
@@ -32,7 +34,9 @@ mod discover;
 mod formats;
 mod known_at;
 mod nights;
+mod lake;
 mod olist;
+mod presets;
 mod program;
 mod s3;
 mod shuffle;
