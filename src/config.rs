@@ -860,7 +860,11 @@ impl Place<'_> {
             let own = &table.reading;
             let first = *agreed.get_or_insert(own);
             let differing = [
-                ("timezone", own.timezone.unwrap_or(zone) != first.timezone.unwrap_or(zone)),
+                (
+                    "timezone",
+                    own.timezone.unwrap_or(zone) != first.timezone.unwrap_or(zone)
+                        || own.zone_in_header != first.zone_in_header,
+                ),
                 ("timestamp_formats", own.timestamp_formats != first.timestamp_formats),
                 ("decimal", own.decimal != first.decimal),
             ];

@@ -8,6 +8,9 @@ use super::{Format, Place};
 use crate::engine::formats::TimeFormat;
 use crate::error::Result;
 
+/// In place of a zone: each file states its own in the rows that `skip_after_header` skips.
+const FROM_HEADER: &str = "from header";
+
 /// How bytes become rows, and how the values in them are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
@@ -20,6 +23,8 @@ pub struct Reading {
     pub records: Option<String>,
     /// Of times that do not say theirs, where the configuration says it.
     pub timezone: Option<Tz>,
+    /// Each file states the zone in its further header rows.
+    pub zone_in_header: bool,
     /// How times are written; tried before the forms that are always read.
     pub timestamp_formats: Vec<String>,
     /// Before the decimals of numbers that are text.
@@ -39,6 +44,7 @@ impl Default for Reading {
             skip_after_header: 0,
             records: None,
             timezone: None,
+            zone_in_header: false,
             timestamp_formats: Vec::new(),
             decimal: '.',
             nulls: Vec::new(),
@@ -213,9 +219,22 @@ impl Place<'_> {
             }
             reading.partition = Some(said.get_ref().meant());
         }
-        reading.timezone = typed.timezone.as_ref().map(|zone| self.zone(zone)).transpose()?;
         reading.encoding = typed.encoding.as_ref().map_or(reading.encoding, |said| *said.get_ref());
         reading.skip_after_header = typed.skip_after_header.as_ref().map_or(0, |said| *said.get_ref());
+        match &typed.timezone {
+            Some(said) if said.get_ref() == FROM_HEADER => {
+                if reading.skip_after_header == 0 {
+                    return Err(self
+                        .error(
+                            said.span().start,
+                            format!("`timezone` is \"{FROM_HEADER}\" where no header row is"),
+                        )
+                        .hint("say with `skip_after_header` how many rows after the header describe the columns"));
+                }
+                reading.zone_in_header = true;
+            }
+            zone => reading.timezone = zone.as_ref().map(|zone| self.zone(zone)).transpose()?,
+        }
         let nulls = typed.nulls.as_ref().map(|said| said.get_ref().as_slice()).unwrap_or_default();
         reading.nulls = nulls.iter().map(|null| null.trim().to_string()).collect();
         Ok(reading)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::datatypes::DataType;
+use chrono_tz::Tz;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, cast, lit, when};
 use datafusion::prelude::{DataFrame, SessionContext};
@@ -32,6 +33,7 @@ pub(super) fn read_columns(
     columns: Option<&BTreeMap<String, Located<String>>>,
     also: &[&str],
     newest: i64,
+    zone: Tz,
     typed: &mut Typed,
 ) -> Result<DataFrame> {
     let schema = raw.schema().clone();
@@ -54,7 +56,7 @@ pub(super) fn read_columns(
     };
     let said = &pinned.source;
     let written = Written {
-        zone: said.timezone.name(),
+        zone: zone.name(),
         formats: said.timestamp_formats.join("\n"),
         takes_numbers: TimeFormats::new(said.timestamp_formats.iter().map(String::as_str))
             .is_ok_and(|formats| formats.takes_numbers()),

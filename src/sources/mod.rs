@@ -12,6 +12,7 @@ mod elements;
 pub mod encoding;
 mod expr;
 pub mod feeds;
+mod header_zone;
 mod history;
 pub mod json;
 pub mod keys;

@@ -6,9 +6,7 @@ use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
 
 use super::days;
-use crate::config::{
-    COMPRESSED, Config, Delivery, Format, Partition, Reading, Source, Table, parse_day,
-};
+use crate::config::{COMPRESSED, Config, Delivery, Format, Partition, Reading, Source, Table, parse_day};
 use crate::engine::folders;
 use crate::error::{Context, Error, Result};
 use crate::progress::Progress;

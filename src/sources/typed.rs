@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow::array::AsArray;
 use arrow::datatypes::TimestampMicrosecondType;
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::functions_aggregate::expr_fn::max;
@@ -23,7 +24,7 @@ use super::modes::{self, AsOf};
 use super::pin::{self, PinnedSource, PinnedTable};
 use super::raw::{Raw, raw_name, raw_table};
 use super::unique::unique;
-use super::{history, land, text};
+use super::{header_zone, history, land, text};
 use crate::config::{Config, Mapping, Mode};
 use crate::contract::{FileSeen, TableSeen, Watch};
 use crate::engine::{self, Absent, Engine, mapped};
@@ -78,6 +79,8 @@ pub struct Opened<'a> {
     feed: &'static Feed,
     pinned: &'a PinnedSource,
     raw: Vec<OpenedTable<'a>>,
+    /// In which times without a zone are read.
+    zone: Tz,
 }
 
 impl Opened<'_> {
@@ -117,10 +120,15 @@ pub async fn open<'a>(
         let Some(source) = pinned.iter().find(|source| source.source.feed == feed.name) else { continue };
         let ctx = engine.mapping_session();
         let (mut raw, mut seen) = (Vec::new(), Vec::new());
+        let mut zone = source.source.timezone;
         for table in &source.tables {
             let opened = raw_table(&ctx, feed, table, landing, progress).await;
-            let Raw { plan, skipped, absent } = opened.with("table", &table.name).with("source", feed.name)?;
+            let Raw { plan, skipped, absent } =
+                opened.with("table", &table.name).with("source", feed.name)?;
             let rows = count(&plan, &table.name).await?;
+            if table.reading.zone_in_header {
+                zone = header_zone::stated(engine, table, &plan).await.with("source", feed.name)?;
+            }
             seen.push(as_seen(table, &plan, &absent, rows));
             let plan = without_header_rows(plan, table)?;
             let header_rows = match table.reading.skip_after_header {
@@ -131,7 +139,7 @@ pub async fn open<'a>(
             raw.push(OpenedTable { table, plan, rows, header_rows, skipped });
         }
         watch.sees(feed.name, &source.source.mapping, &seen);
-        opened.push(Opened { feed, pinned: source, raw });
+        opened.push(Opened { feed, pinned: source, raw, zone });
     }
     progress.ends("read", all);
     Ok(opened)
@@ -281,6 +289,7 @@ async fn stands(
                 Some(columns),
                 &held,
                 newest,
+                source.zone,
                 typed,
             );
             Some(read?)
@@ -337,12 +346,12 @@ async fn map(
     let plan = match &pinned.source.mapping {
         Mapping::Query(sql) => {
             let plan = mapped::query(ctx, &sql.value, &names).await.with("line", sql.line)?;
-            read_columns(ctx, config, feed, pinned, plan, None, &[], newest, &mut typed)?
+            read_columns(ctx, config, feed, pinned, plan, None, &[], newest, source.zone, &mut typed)?
         }
         Mapping::Columns(columns) => {
             let table = &pinned.tables[0].name;
             let raw = ctx.table(table.as_str()).await.map_err(|e| engine::error(e, table))?;
-            read_columns(ctx, config, feed, pinned, raw, Some(columns), &[], newest, &mut typed)?
+            read_columns(ctx, config, feed, pinned, raw, Some(columns), &[], newest, source.zone, &mut typed)?
         }
     };
     match unreadable {
@@ -383,7 +392,8 @@ fn used_columns(plan: &DataFrame, source: &Opened<'_>) -> Result<BTreeMap<String
     let failed = |e| engine::error(e, "the mapping");
     // Versions that stand may have been set apart from the raw rows.
     let is_of = |table: &PinnedTable, name: &str| {
-        name == raw_name(&table.name) || name.starts_with(&format!("modes_{}_{}", source.feed.name, table.name))
+        name == raw_name(&table.name)
+            || name.starts_with(&format!("modes_{}_{}", source.feed.name, table.name))
     };
     let optimised = plan.clone().into_optimized_plan().map_err(failed)?;
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
