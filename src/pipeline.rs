@@ -377,13 +377,21 @@ impl<'a> Job<'a> {
         exposures::check_segments(self.config, &self.typed)?;
         let stages = queries::stages()?;
         let planned = || stages.iter().filter(|query| query.folder.as_str() < "6");
+        let mut has_keys = false;
         for query in planned() {
+            if !has_keys && query.folder != "1_judged" {
+                keys::match_values(&self.engine, self.config, &self.typed).await?;
+                has_keys = true;
+            }
             let plan = self.engine.query(query.sql).await.with("query", &query.name)?;
             self.engine.view(&query.name, plan)?;
         }
         exposures::check(&self.engine, self.config, &self.catalogue).await?;
         for query in planned() {
             self.engine.forget(&query.name)?;
+        }
+        for name in keys::MADE {
+            self.engine.forget(name)?;
         }
         Ok(())
     }

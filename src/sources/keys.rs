@@ -23,6 +23,9 @@ use crate::exposures::batch;
 /// The feeds whose rows have a customer.
 const FEEDS: [&str; 4] = ["purchases", "surveys", "tickets", "interactions"];
 
+/// The tables that [`match_values`] makes.
+pub const MADE: [&str; 2] = ["match_kinds", "match_values"];
+
 /// Makes `match_kinds`, the configured columns in their order, and `match_values`: one row per valid row of
 /// a feed up to the as-of and match value that it carries, in the one spelling that is compared; a row that
 /// carries none has one row without a value. `carried` says how many its row carries, 1 also where it can be

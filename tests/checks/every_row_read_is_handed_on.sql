@@ -11,4 +11,4 @@ select * from (
         ('rows', 'purchases', null, 'handed on', 8)
 ) as lines (section, source, "table", measure, rows);
 -- broken: a row that was read is not handed on
-insert into source_tables values ('surveys', 'more', 11, 0, true);
+insert into source_tables values ('surveys', 'more', 11, true);
