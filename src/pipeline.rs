@@ -220,7 +220,7 @@ impl<'a> Job<'a> {
             }
         };
         // Modes ask for the as-of: which version of a row is used depends on it.
-        let standing = AsOf { at: as_of, day: as_of_day };
+        let standing = AsOf { at: as_of, last_delivery: request.as_of };
         let typed = typed::stage(&engine, config, &opened, standing, &mut watch, progress).await?;
         drift::judge(&watch, request, progress)?;
         drop(opened);

@@ -41,7 +41,8 @@ impl Published {
         };
         let scratch =
             tempfile::tempdir().map_err(|e| Error::io("no scratch folder can be made").caused_by(e))?;
-        let limits = Limits { threads: 2, memory_pool: 1 << 30 };
+        // One thread, so that rows are shown in the order in which they stand.
+        let limits = Limits { threads: 1, memory_pool: 1 << 30 };
         let engine = Engine::new(
             &limits,
             store::scratch(&scratch.path().join("tables"))?,

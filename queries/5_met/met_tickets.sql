@@ -166,7 +166,9 @@ states as (
         ),
 
         coalesce(told_first_replied_at, exported_first_replied_at) as first_replied_at,
-        $has_first_replied_at or has_told_replies as is_reply_known,
+        -- a time that is there and cannot be read says neither yes nor no
+        ($has_first_replied_at and not coalesce(first_replied_at_note in ('unreadable', 'implausible'), false))
+            or has_told_replies as is_reply_known,
 
         case
             when told_solved_at is not null then
@@ -177,7 +179,7 @@ states as (
         end as solved_at,
         -- a reopening after the moment may have moved the solution that it knew
         has_told_solutions
-            or ($has_solved_at and (
+            or ($has_solved_at and not coalesce(solved_at_note in ('unreadable', 'implausible'), false) and (
                 is_unchanged_since
                 or latest_reopens = 0
                 or (latest_reopens is null and not has_versions)

@@ -313,6 +313,11 @@ mod tests {
             ("url = \"a.parquet\"\nencoding = \"utf-16\"", "`encoding` means nothing for parquet", 5),
             ("url = \"a.json\"\nskip_after_header = 1", "`skip_after_header` means nothing for json", 5),
             ("url = \"a.json\"\nrecords = \"a..b\"", "`records` names no array", 5),
+            (
+                "url = \"a.csv\"\ntimezone = \"from header\"",
+                "`timezone` is \"from header\" where no header row is",
+                5,
+            ),
             ("url = \"a.csv\"\nready = \"x/y\"", "`ready` is not the name of an object", 5),
             (
                 "url = \"a.csv\"\npartition = { column = \"ds=\", covers = \"day\" }",

@@ -73,8 +73,7 @@ pub async fn sample(engine: &Engine, place: &Store, format: &str, objects: &[Obj
             parquet(engine, place, object, &mut sample).await?;
             continue;
         }
-        let bytes = place.head(object, BYTES).await?;
-        let is_whole = (bytes.len() as u64) < BYTES;
+        let (bytes, is_whole) = place.head(object, BYTES).await?;
         let (text, encoding) = decoded(&bytes);
         sample.encoding = sample.encoding.or(encoding);
         match format {

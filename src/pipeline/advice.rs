@@ -95,10 +95,11 @@ fn about_links(feed: &FeedCheck) -> Option<String> {
             format!("map {} if the export tells", missing.join(" or "))
         };
         format!(
-            "{} of {} {} find no journey, most often for `{reason}`: {way_out}",
+            "{} of {} {} find no {}, most often for `{reason}`: {way_out}",
             linked.of - linked.rows,
             linked.of,
-            feed.feed
+            feed.feed,
+            if feed.feed == "purchases" { "customer" } else { "journey" }
         )
     })
 }

@@ -106,19 +106,19 @@ impl Job<'_> {
                 checked.absent_feeds.push(feed.name.into());
                 continue;
             };
-            // Lines that say how rows come to a journey, or why they do not; the ways first.
+            // Lines that say how rows come to a journey (purchases: to a customer), or why not; the ways first.
             let mut of_feed: Vec<&LinkLine> = links
                 .iter()
-                .filter(|line| line.feed == feed.name && line.linked_to != "surveys" && line.rows > 0)
+                .filter(|line| line.feed == feed.name && line.is_linked.is_some() && line.rows > 0)
                 .collect();
-            of_feed.sort_by_key(|line| !line.is_linked);
+            of_feed.sort_by_key(|line| line.is_linked == Some(false));
             let of = of_feed.iter().map(|line| line.of_rows).max().unwrap_or(0);
             let share = |rows: i64| Share { rows, of };
             let funnel: Vec<(String, Share)> =
                 of_feed.iter().map(|line| (line.measure.clone(), share(line.rows))).collect();
-            let unlinked = of_feed.iter().filter(|line| !line.is_linked);
+            let unlinked = of_feed.iter().filter(|line| line.is_linked == Some(false));
             let unlinked = unlinked.map(|line| (line.measure.clone(), share(line.rows))).collect();
-            let linked = of_feed.iter().filter(|line| line.is_linked).map(|line| line.rows);
+            let linked = of_feed.iter().filter(|line| line.is_linked == Some(true)).map(|line| line.rows);
             let touchpoints = |column: &str| {
                 let needs = |columns: &[(String, String)]| {
                     columns.iter().any(|(of, needed)| of == feed.name && needed == column)

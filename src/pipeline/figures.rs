@@ -40,8 +40,9 @@ pub struct LinkLine {
     pub linked_to: String,
     /// What is counted: a way to be linked, or why there is none.
     pub measure: String,
-    /// The rows counted are linked to a journey, or to a customer where there are no journeys.
-    pub is_linked: bool,
+    /// The rows counted are linked to a journey (purchases: to a customer), or are not; of each row one or
+    /// the other holds. None for lines that count something beside that.
+    pub is_linked: Option<bool>,
     pub rows: i64,
     /// Rows of the feed.
     pub of_rows: i64,
@@ -133,7 +134,7 @@ impl Job<'_> {
                     feed: feeds.value(row).into(),
                     linked_to: others.value(row).into(),
                     measure: measures.value(row).into(),
-                    is_linked: batch.column(3).as_boolean().value(row),
+                    is_linked: batch.column(3).as_boolean().iter().nth(row).flatten(),
                     rows: number(4, row),
                     of_rows: number(5, row),
                 });

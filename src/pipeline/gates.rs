@@ -104,11 +104,11 @@ impl Job<'_> {
         let mut stops = Vec::new();
         let links = self.links().await?;
         for feed in ["surveys", "tickets", "interactions"] {
-            let of_feed = || {
-                links.iter().filter(|line| line.feed == feed && line.linked_to != "surveys" && line.rows > 0)
-            };
+            let of_feed =
+                || links.iter().filter(|line| line.feed == feed && line.is_linked.is_some() && line.rows > 0);
             let all = of_feed().map(|line| line.of_rows).max().unwrap_or(0);
-            let linked: i64 = of_feed().filter(|line| line.is_linked).map(|line| line.rows).sum();
+            let linked: i64 =
+                of_feed().filter(|line| line.is_linked == Some(true)).map(|line| line.rows).sum();
             let rate = linked as f64 / all.max(1) as f64;
             if all == 0 || rate >= self.config.analysis.min_link_rate {
                 continue;

@@ -9,7 +9,8 @@
 //! - **upsert**: of each key the newest version up to the as-of. A key that is only known from later
 //!   versions keeps the first of them: it is for the event's own time to say whether it counts. Different
 //!   rows of one key and version all stand, and are rejected at the feed if what is mapped differs.
-//! - **snapshot**: the rows of the newest delivery up to the as-of; the first, where all are later.
+//! - **snapshot**: the rows of the newest delivery up to the as-of's day; the first, where all are later;
+//!   the newest of all, where no as-of was asked for.
 //!
 //! `deleted_when` and `where` are asked of the rows that stand: of a key's newest version, not of the
 //! older ones. A key deleted in its newest version is deleted with all its older versions.
@@ -61,12 +62,14 @@ pub(super) struct Standing {
     pub compared_as: Option<&'static str>,
 }
 
-/// The as-of, as an instant and as the local day that it ends or lies in.
+/// What a run may know: events up to an instant, deliveries up to a day.
 #[derive(Debug, Clone, Copy)]
 pub struct AsOf {
     /// UTC microseconds.
     pub at: i64,
-    pub day: NaiveDate,
+    /// The day that was asked for; where none was, the newest delivery stands, whatever its day. The night
+    /// that writes a folder is often the one after the last event in it.
+    pub last_delivery: Option<NaiveDate>,
 }
 
 /// A table's rows with their fate.
@@ -199,7 +202,7 @@ async fn fates(engine: &Engine, rows: &DataFrame) -> Result<BTreeMap<&'static st
 
 // ---- snapshots -----------------------------------------------------------------------------------------
 
-/// Each dated delivery is the whole; the newest up to the as-of's day stands.
+/// Each dated delivery is the whole; the newest up to the as-of's day stands, if one was asked for.
 fn snapshots(
     engine: &Engine,
     table: &PinnedTable,
@@ -219,7 +222,7 @@ fn snapshots(
         })?;
         days.push((&object.url, day.to_epoch_days()));
     }
-    let last = as_of.day.to_epoch_days();
+    let last = as_of.last_delivery.map_or(i32::MAX, |day| day.to_epoch_days());
     let chosen = days.iter().map(|(_, day)| *day).filter(|day| *day <= last).max();
     let chosen = chosen.or(days.iter().map(|(_, day)| *day).min()).unwrap_or(last);
     // A folder's day may be the day that it tells of or the day after; so its rows were written between

@@ -340,16 +340,19 @@ impl Store {
         }
     }
 
-    /// The first bytes of a listed object, fewer where it is shorter.
-    pub async fn head(&self, object: &Object, bytes: u64) -> Result<Bytes> {
+    /// The beginning of a listed object's content, decompressed: what its first bytes, as stored, hold, up to
+    /// as many again; and whether that is all of it.
+    pub async fn head(&self, object: &Object, bytes: u64) -> Result<(Vec<u8>, bool)> {
         if object.bytes == 0 {
-            return Ok(Bytes::new());
+            return Ok((Vec::new(), true));
         }
         let pinned = self.pinned(std::slice::from_ref(object))?;
-        pinned
+        let stored = pinned
             .get_range(&path_of(&object.path)?, 0..object.bytes.min(bytes))
             .await
-            .map_err(|raw| storage_error(&raw).unwrap_or_else(|| failure(&raw, &object.url)))
+            .map_err(|raw| storage_error(&raw).unwrap_or_else(|| failure(&raw, &object.url)))?;
+        let (content, is_whole) = decode::beginning(&stored, bytes);
+        Ok((content, is_whole && object.bytes <= bytes))
     }
 
     /// The last bytes of a listed object, fewer where it is shorter.

@@ -1,6 +1,7 @@
 //! `aftersale init --from`: a configuration proposed for exports that nobody has described.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use crate::program::{Outcome, aftersale, command, exit_code, text};
@@ -70,6 +71,28 @@ fn a_stranger_fills_one_gap_and_is_done() {
     check(folder.path(), &proposal).expect(78).says(&["nothing is mapped to the column `score`", "hint:"]);
     let outcome = check(folder.path(), &proposal.replace("# score = \"\"", "score = \"Q1\"")).expect(0);
     assert!(outcome.stdout.contains("100.0%: 3 latest_purchase"), "{}", outcome.told());
+}
+
+/// Packed exports are looked into like others, whatever their names say.
+#[test]
+fn compressed_exports_are_recognised() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    lake(folder.path());
+    let lake = folder.path().join("lake");
+    let answers = fs::read(lake.join("nps/answers.csv")).expect("an export");
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&answers).expect("in memory");
+    fs::remove_file(lake.join("nps/answers.csv")).expect("removed");
+    fs::write(lake.join("nps/answers.csv.gz"), gzip.finish().expect("in memory")).expect("written");
+    for month in ["orders/2025-01.csv", "orders/2025-02.csv"] {
+        let plain = fs::read(lake.join(month)).expect("an export");
+        fs::write(lake.join(month), zstd::encode_all(&plain[..], 1).expect("in memory")).expect("written");
+    }
+    let proposal = aftersale(&["init", "--from", text(&lake)]).expect(0).stdout;
+    for line in ["order_id = \"Order No\"           # 1001 | 1002 | 1003", "perhaps \"Q1\" (9 | 2 | 10)"] {
+        assert!(proposal.contains(line), "{line}\n--- is not in\n{proposal}");
+    }
+    check(folder.path(), &proposal.replace("# score = \"\"", "score = \"Q1\"")).expect(0);
 }
 
 #[test]

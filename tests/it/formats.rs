@@ -73,13 +73,14 @@ fn write_int96(path: &Path, answers: &[(&str, i64, i64)]) {
 
 #[test]
 fn old_parquet_times_are_utc_unless_their_source_says_otherwise() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
     // 213,504 days are 2^64 nanoseconds, all but a few hours: a time so far ahead must not come round.
     let answers = [("R1", MAY_TENTH, 10 * HOUR_NANOS), ("R2", MAY_TENTH + 213_504, 10 * HOUR_NANOS)];
-    write_int96(&folder.path().join("surveys.parquet"), &answers);
     for (zone, expected) in
         [("", "2025-05-10T10:00:00Z"), ("timezone = \"Europe/Madrid\"", "2025-05-10T08:00:00Z")]
     {
+        // Another zone is another type, which a run beside the first would not take over unasked.
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        write_int96(&folder.path().join("surveys.parquet"), &answers);
         run(folder.path(), &format!("url = \"surveys.parquet\"\n{zone}")).expect(0);
         let answers = published(folder.path(), "fct_exposures", &["response_id", "responded_at"]);
         assert_eq!(answers, [["R1", expected]], "{zone}");
