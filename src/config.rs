@@ -150,8 +150,8 @@ pub struct Source {
     pub decimal: char,
     pub tables: BTreeMap<String, Table>,
     pub mapping: Mapping,
-    /// The export's words for an interaction's kind, mapped to ours.
-    pub kinds: BTreeMap<String, String>,
+    /// By column of a few words: the export's and ours.
+    pub words: BTreeMap<String, BTreeMap<String, String>>,
     /// The day from which the export is complete; none: its first event.
     pub starts_on: Option<chrono::NaiveDate>,
 }
@@ -371,8 +371,8 @@ struct TypedSource {
     columns: Option<BTreeMap<String, Spanned<String>>>,
     query: Option<Spanned<String>>,
     timezone: Option<Spanned<String>>,
-    #[serde(default)]
-    kinds: BTreeMap<String, String>,
+    kinds: Option<Spanned<BTreeMap<String, String>>>,
+    words: Option<Spanned<BTreeMap<String, BTreeMap<String, String>>>>,
     starts_on: Option<Spanned<String>>,
     max_age_hours: Option<u32>,
     mode: Option<Mode>,
@@ -808,11 +808,7 @@ impl Place<'_> {
         let formats: Vec<Format> = tables.values().map(|table| table.format).collect();
         self.refuse_misplaced(&reading, &formats)?;
         let values = self.agreed(feed, &tables, zone)?;
-        if !typed.kinds.is_empty() && known.column("kind").is_none() {
-            return Err(self
-                .error(at, format!("`kinds` stands in [sources.{feed}]"))
-                .hint("only interactions and identities have kinds"));
-        }
+        let words = self.words(known, typed.kinds, typed.words)?;
         Ok(Source {
             feed: feed.to_string(),
             timezone: values.timezone.unwrap_or(zone),
@@ -820,9 +816,51 @@ impl Place<'_> {
             decimal: values.decimal,
             tables,
             mapping,
-            kinds: typed.kinds,
+            words,
             starts_on: typed.starts_on.as_ref().map(|day| self.day(day)).transpose()?,
         })
+    }
+
+    /// What the export's words mean, by column; `kinds` is short for those of `kind`.
+    fn words(
+        &self,
+        feed: &feeds::Feed,
+        kinds: Option<Spanned<BTreeMap<String, String>>>,
+        words: Option<Spanned<BTreeMap<String, BTreeMap<String, String>>>>,
+    ) -> Result<BTreeMap<String, BTreeMap<String, String>>> {
+        let columns: Vec<&str> = feed.words().map(|(name, _)| name).collect();
+        let at = words.as_ref().map_or(0, |said| said.span().start);
+        let mut meant = words.map(Spanned::into_inner).unwrap_or_default();
+        let mut lines: BTreeMap<String, usize> = meant.keys().map(|column| (column.clone(), at)).collect();
+        if let Some(kinds) = kinds {
+            lines.insert("kind".into(), kinds.span().start);
+            meant.entry("kind".into()).or_default().extend(kinds.into_inner());
+        }
+        for (column, words) in &meant {
+            let at = lines.get(column).copied().unwrap_or(at);
+            let Some((_, known)) = feed.words().find(|(name, _)| name == column) else {
+                let refused =
+                    self.error(at, format!("`{column}` of {} does not hold one of a few words", feed.name));
+                return Err(match columns.as_slice() {
+                    [] => refused.hint("only ticket_events, interactions and identities have such columns"),
+                    columns => {
+                        refused.hint(format!("such columns of {} are {}", feed.name, columns.join(", ")))
+                    }
+                });
+            };
+            for ours in words.values().filter(|ours| !known.known.contains(&ours.as_str())) {
+                let like = nearest(ours, known.known);
+                if !known.are_all && like.is_none() {
+                    continue;
+                }
+                let refused = self.error(at, format!("`{ours}` is no word for `{column}` that is known"));
+                return Err(match like {
+                    Some(like) => refused.hint(format!("did you mean `{like}`?")),
+                    None => refused.hint(format!("the words are {}", known.known.join(", "))),
+                });
+            }
+        }
+        Ok(meant)
     }
 
     fn column(&self, feed: &str, name: String, source: Spanned<String>) -> Result<(String, Located<String>)> {
@@ -1070,6 +1108,28 @@ mod tests {
         ] {
             let (message, file, _) = refusal(&format!("{LEAST}[identity]\n{wrong}\n"));
             assert_eq!((message.as_str(), file.as_str()), (said, "aftersale.toml:6"));
+        }
+
+        for (wrong, said, way_out) in [
+            (
+                "words = { outcme = { a = \"answered\" } }",
+                "`outcme` of interactions does not hold one of a few words",
+                "such columns of interactions are kind, initiated_by, outcome",
+            ),
+            (
+                "words = { initiated_by = { out = \"us\" } }",
+                "`us` is no word for `initiated_by` that is known",
+                "the words are company, customer",
+            ),
+            (
+                "kinds = { courtesy = \"followup\" }",
+                "`followup` is no word for `kind` that is known",
+                "did you mean `follow_up`?",
+            ),
+        ] {
+            let (message, file, hint) =
+                refusal(&format!("{LEAST}[sources.interactions]\nurl = \"i.csv\"\n{wrong}\n"));
+            assert_eq!((message.as_str(), file.as_str(), hint.as_str()), (said, "aftersale.toml:7", way_out));
         }
 
         let (message, ..) = refusal(&format!("{LEAST}[memory]\npool = \"1MB\"\n"));

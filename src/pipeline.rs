@@ -167,6 +167,7 @@ struct Job<'a> {
     typed: BTreeMap<&'static str, Typed>,
     watch: Watch,
     as_of_day: NaiveDate,
+    as_of_words: String,
     fingerprint: String,
     run_id: String,
     _scratch: tempfile::TempDir,
@@ -219,6 +220,12 @@ impl<'a> Job<'a> {
                 (newest, day.ok_or_else(|| Error::internal("the newest event has no day"))?)
             }
         };
+        let as_of_words = match request.as_of {
+            Some(day) => day.to_string(),
+            None => {
+                format!("{as_of_day}, up to its newest purchase or answer at {}", clock.time_of_day(as_of))
+            }
+        };
         // Modes ask for the as-of: which version of a row is used depends on it.
         let standing = AsOf { at: as_of, last_delivery: request.as_of };
         let typed = typed::stage(&engine, config, &opened, standing, &mut watch, progress).await?;
@@ -235,18 +242,19 @@ impl<'a> Job<'a> {
             typed,
             watch,
             as_of_day,
+            as_of_words,
             fingerprint,
             run_id,
             _scratch: scratch,
         };
-        job.register_inputs().await?;
+        job.register_inputs(progress).await?;
         job.check_as_of(request.as_of, progress).await?;
         job.check_conditions().await?;
         Ok(job)
     }
 
     /// Small tables that queries read beside the feeds.
-    async fn register_inputs(&self) -> Result<()> {
+    async fn register_inputs(&self, progress: &dyn Progress) -> Result<()> {
         let mut tables = Vec::new();
         for (feed, typed) in &self.typed {
             tables.extend(typed.tables.iter().map(|table| (*feed, table)));
@@ -312,7 +320,8 @@ impl<'a> Job<'a> {
             let names: StringArray = list.iter().flatten().map(Some).collect();
             self.engine.register_rows(name, batch(vec![("name", Arc::new(names))])?)?;
         }
-        notes::value_notes(&self.engine).await
+        notes::value_notes(&self.engine).await?;
+        self.warn_of_values(progress).await
     }
 
     /// Everything up to the reports and the checks on them.

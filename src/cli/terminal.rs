@@ -1,10 +1,11 @@
 //! What the terminal shows: progress, warnings, errors and the closing summary, in words or as JSON lines.
 
 use std::io::Write;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch, StringArray};
+use arrow::datatypes::Float64Type;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
 use serde_json::{Map, Value, json};
 
@@ -226,17 +227,59 @@ fn drivers(summary: &Summary) -> String {
     }
     align_right(&mut shown, 1..6);
     let nps = summary.nps.as_deref().unwrap_or("no answers in the window");
+    let nps = format!("{nps}, {} of them linked to what came before", thousands(summary.linked_answers));
+    let remarks = remarks(summary);
     format!(
-        "as of {}   {nps}\n\n{shown}\nlevers by detractors met beyond the others' share; an association, not yet adjusted for what goes along",
-        summary.as_of
+        "as of {}   {nps}\n\n{shown}\nlevers by detractors met beyond the others' share; an association, not yet adjusted for what goes along{remarks}",
+        summary.as_of_words
+    )
+}
+
+/// Levers that a mapping may have got wrong: everybody met them, or nobody can be told to have.
+fn remarks(summary: &Summary) -> String {
+    let levers = || summary.touchpoints.iter().filter(|line| line.role == "lever");
+    let named = |what: &str, is: &dyn Fn(&&TouchpointLine) -> bool| {
+        let labels: Vec<&str> = levers().filter(is).map(|line| line.label.as_str()).collect();
+        if labels.is_empty() { String::new() } else { format!("\n{what}: {}", labels.join("; ")) }
+    };
+    format!(
+        "{}{}",
+        named("met by everybody (is it mapped right?)", &|line| line.exposed > 0 && line.unexposed == 0),
+        named("cannot be told for anybody (see `aftersale check`)", &|line| {
+            line.exposed == 0 && line.unexposed == 0 && line.unknown > 0
+        })
     )
 }
 
 /// Rows as a table.
 pub fn table(rows: &[RecordBatch]) -> Result<String> {
     let failed = |e| Error::internal("the rows cannot be shown").caused_by(e);
-    let text = arrow::util::pretty::pretty_format_batches(rows).map_err(failed)?;
+    let rows: Vec<RecordBatch> = rows.iter().map(rounded).collect::<Result<_>>()?;
+    let text = arrow::util::pretty::pretty_format_batches(&rows).map_err(failed)?;
     Ok(format!("{text}\n"))
+}
+
+/// Decimals as a person reads them: four of them, or three digits of what is smaller.
+fn rounded(rows: &RecordBatch) -> Result<RecordBatch> {
+    let digits = |value: f64| match value.abs() {
+        small if small > 0.0 && small < 0.001 => format!("{value:.2e}"),
+        _ => {
+            let text = format!("{value:.4}");
+            text.trim_end_matches('0').trim_end_matches('.').to_string()
+        }
+    };
+    let columns = rows.columns().iter().map(|column| match column.as_primitive_opt::<Float64Type>() {
+        None => Arc::clone(column),
+        Some(values) => Arc::new(values.iter().map(|value| value.map(digits)).collect::<StringArray>()),
+    });
+    let names = rows.schema();
+    let columns = names.fields().iter().map(|field| field.name().clone()).zip(columns);
+    let failed = |e| Error::internal("the rows cannot be shown").caused_by(e);
+    if rows.num_columns() == 0 {
+        return Ok(rows.clone());
+    }
+    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true)))
+        .map_err(failed)
 }
 
 fn new_table(header: &[&str]) -> Table {

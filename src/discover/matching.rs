@@ -150,7 +150,7 @@ pub fn fits(wanted: Type, kind: &Kind) -> bool {
         (Type::Number, _) => false,
         (Type::Flag, Kind::Flag | Kind::Whole | Kind::Text) => true,
         (Type::Flag, _) => false,
-        (Type::Text, _) => true,
+        (Type::Text | Type::Word(_), _) => true,
     }
 }
 

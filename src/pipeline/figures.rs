@@ -11,7 +11,11 @@ use crate::exposures::texts;
 #[derive(Debug, Default, Clone)]
 pub struct Summary {
     pub as_of: String,
+    /// The same in words, with the moment, where no day was asked for.
+    pub as_of_words: String,
     pub nps: Option<String>,
+    /// Answers of the window that are linked: those that tell of touchpoints.
+    pub linked_answers: i64,
     /// Touchpoint, label, reach, exposed answers, detractor shares, difference.
     pub touchpoints: Vec<TouchpointLine>,
     pub tables: Vec<TableAccount>,
@@ -26,6 +30,9 @@ pub struct TouchpointLine {
     pub label: String,
     pub role: String,
     pub exposed: i64,
+    pub unexposed: i64,
+    /// Answers of which the exports do not tell.
+    pub unknown: i64,
     pub reach: Option<f64>,
     pub share_exposed: Option<f64>,
     pub share_unexposed: Option<f64>,
@@ -147,6 +154,7 @@ impl Job<'_> {
         Ok(Summary {
             as_of: self.as_of_day.to_string(),
             tables: self.table_accounts(),
+            as_of_words: self.as_of_words.clone(),
             accounts: self.accounts().await?,
             links: self.links().await?,
             ..Summary::default()
@@ -178,7 +186,8 @@ impl Job<'_> {
             .engine
             .query(
                 "select touchpoint, label, role, exposed_responses, reach, detractor_share_exposed, \
-                 detractor_share_unexposed, raw_risk_difference from rpt_touchpoint_impact \
+                 detractor_share_unexposed, raw_risk_difference, unexposed_responses, unknown_responses, \
+                 responses from rpt_touchpoint_impact \
                  where segment_dimension = 'all' \
                  order by raw_risk_difference * exposed_responses desc nulls last, touchpoint_position",
             )
@@ -191,11 +200,15 @@ impl Job<'_> {
                     let values = batch.column(column).as_primitive::<Float64Type>();
                     values.is_valid(row).then(|| values.value(row))
                 };
+                let number = |column: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
+                summary.linked_answers = number(10);
                 summary.touchpoints.push(TouchpointLine {
                     id: ids.value(row).into(),
                     label: labels.value(row).into(),
                     role: roles.value(row).into(),
-                    exposed: batch.column(3).as_primitive::<Int64Type>().value(row),
+                    exposed: number(3),
+                    unexposed: number(8),
+                    unknown: number(9),
                     reach: float(4),
                     share_exposed: float(5),
                     share_unexposed: float(6),

@@ -42,7 +42,7 @@ pub(super) fn fingerprint(config: &Config, pinned: &[PinnedSource], as_of: i64) 
     for source in pinned {
         let said = &source.source;
         add(&said.feed);
-        add(&format!("{:?}", (said.timezone.name(), &said.kinds, said.starts_on)));
+        add(&format!("{:?}", (said.timezone.name(), &said.words, said.starts_on)));
         match &said.mapping {
             Mapping::Query(sql) => add(&sql.value),
             Mapping::Columns(columns) => {

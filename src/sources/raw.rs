@@ -83,7 +83,9 @@ async fn text(
             .hint("an export without rows still needs its header line; JSON has none, and needs a row"));
     }
     let before = copies.len() - parsed;
-    progress.says(&format!("{}: {parsed} files parsed, {before} parsed on an earlier night", table.name));
+    let files = if parsed == 1 { "file" } else { "files" };
+    let known = if before > 0 { format!(", {before} known from an earlier night") } else { String::new() };
+    progress.says(&format!("{}: {parsed} {files} parsed{known}", table.name));
     let absent = engine::register_store(ctx, name, address, landing.pinned(&copies)?, true)
         .await
         .map_err(|e| with_exports(e, &copies, &exports))?;

@@ -317,6 +317,49 @@ fn a_check_says_what_is_read_mapped_missing_rejected_and_linked() {
     assert!(found["advice"].as_array().is_some_and(|advice| advice.len() >= 3), "{found}");
 }
 
+/// Words that nobody understands and times that cannot be read make a report that says nothing of them: a
+/// check shows the words, counts the rest, and does not call it done.
+#[test]
+fn a_check_shows_words_that_are_not_understood() {
+    let shop = Shop::new();
+    shop.write(
+        "purchases.csv",
+        "order_id,ordered_at,promised_at\nO1,2025-05-01,13.05.25\nO2,2025-05-02,14.05.25\n",
+    );
+    shop.write(
+        "contacts.csv",
+        "id,at,what,order,side\nI1,2025-05-05,COURTESY,O1,out\nI2,2025-05-06,CALL,O2,in\nI3,2025-05-07,COURTESY,O2,out\n",
+    );
+    let contacts = "[sources.interactions]\nurl = \"contacts.csv\"\ncolumns = { interaction_id = \"id\", \
+                    occurred_at = \"at\", kind = \"what\", order_id = \"order\", initiated_by = \"side\" }\n";
+    let tickets = "columns = { opened_at = \"Created\" }\ndeleted_when = \"note = 'x'\"";
+    shop.configure(contacts, tickets);
+    let outcome = shop.ask(&["check"]).expect(0);
+    for line in [
+        "words     2 (66.7%) of `kind` of no word that is known: 2 COURTESY",
+        "words     3 (100.0%) of `initiated_by` not understood: 2 out, 1 in",
+        "kept      tickets: 0 of 1 rows; not 1 deleted",
+        "values    2 (100.0%) of `promised_at` unreadable",
+    ] {
+        assert!(outcome.stdout.contains(line), "{line}\n{}", outcome.told());
+    }
+    let told: Vec<&str> = outcome.stdout.split_whitespace().collect();
+    let told = told.join(" ");
+    for advice in [
+        "say what `out`, `in` of `interactions.initiated_by` mean, where it is one of company, customer",
+        "say what `COURTESY` of `interactions.kind` mean",
+        "mend what is said above of `purchases.promised_at`, `interactions.initiated_by` first",
+    ] {
+        assert!(told.contains(advice), "{advice}\n{}", outcome.told());
+    }
+    shop.run().expect(0).says(&["many values of a column cannot be used", "column: purchases.promised_at"]);
+
+    let understood = "kinds = { courtesy = \"follow_up\" }\nwords = { initiated_by = { out = \"company\", in = \"customer\" } }\n";
+    shop.configure(&format!("{contacts}{understood}"), tickets);
+    let outcome = shop.ask(&["check"]).expect(0);
+    assert!(!outcome.stdout.contains("  words "), "{}", outcome.told());
+}
+
 /// What would stop a run does not keep a check from telling the rest.
 #[test]
 fn a_check_tells_everything_before_it_fails() {
