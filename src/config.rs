@@ -230,9 +230,42 @@ pub struct Located<T> {
     pub line: usize,
 }
 
-/// Storage settings by variable name; its `Debug` shows names only.
+/// Storage settings, and what addresses name as `${NAME}`, by variable name; its `Debug` shows names only.
 #[derive(Clone, Default)]
 pub struct Environment(pub BTreeMap<String, String>);
+
+impl Environment {
+    /// Takes in the variables that a configuration names.
+    #[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
+    fn with_named_in(mut self, text: &str) -> Environment {
+        for (name, _) in text.split("${").skip(1).filter_map(|rest| rest.split_once('}')) {
+            if let Ok(value) = std::env::var(name) {
+                self.0.insert(name.to_string(), value);
+            }
+        }
+        self
+    }
+
+    /// An address with its variables' values.
+    fn fill(&self, address: &str, refused: impl Fn(String) -> Error) -> Result<String> {
+        let mut filled = String::new();
+        let mut parts = address.split("${");
+        filled.push_str(parts.next().unwrap_or_default());
+        for part in parts {
+            let Some((name, rest)) = part.split_once('}') else {
+                return Err(refused("a variable's name does not end".into())
+                    .hint("write it as ${NAME}; an address cannot hold `${` otherwise"));
+            };
+            let Some(value) = self.0.get(name) else {
+                return Err(refused(format!("the variable `{name}` is not set"))
+                    .hint(format!("set {name} in the environment of the job")));
+            };
+            filled.push_str(value);
+            filled.push_str(rest);
+        }
+        Ok(filled)
+    }
+}
 
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -464,6 +497,7 @@ impl Config {
                 .hint("name another file with --config, or write one with `aftersale init`")
                 .caused_by(e)
         })?;
+        let environment = environment.with_named_in(&text);
         let base = match path.parent() {
             Some(parent) if parent != Path::new("") => parent.to_path_buf(),
             _ => PathBuf::from("."),
@@ -479,6 +513,25 @@ impl Config {
     }
 
     /// Where a key stands: `file:line`. The key is a path such as `analysis.window_days` or
+    /// Refuses an output or a landing place inside the exports, however they were given.
+    ///
+    /// # Errors
+    /// `Kind::Config` with the line of the source that lists the place.
+    pub fn check_places(&self) -> Result<()> {
+        for (key, place) in [("output", Some(&self.output)), ("landing", self.landing.as_ref())] {
+            for table in self.sources.values().flat_map(|source| source.tables.values()) {
+                if place.is_some_and(|place| lies_in(place, &table.url.value, &self.base)) {
+                    return Err(Error::config(format!("`{key}` lies inside the exports that are read"))
+                        .with("file", format!("{}:{}", self.file, table.url.line))
+                        .hint(
+                            "publish to a place that no source lists, or the next night reads its own tables",
+                        ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// `touchpoints.2.when`; where it is not written, the place of what it belongs to.
     pub fn place(&self, key: &str) -> String {
         let place = Place { text: &self.text, file: &self.file };
@@ -551,7 +604,11 @@ impl Place<'_> {
         let mut sources = BTreeMap::new();
         for (feed, source) in typed.sources.into_inner() {
             let at = source.span().start;
-            let source = self.source(&feed, source.into_inner(), at, timezone)?;
+            let mut source = self.source(&feed, source.into_inner(), at, timezone)?;
+            for table in source.tables.values_mut() {
+                let said = |what: String| self.error_at_line(table.url.line, what);
+                table.url.value = environment.fill(&table.url.value, said)?;
+            }
             sources.insert(feed, source);
         }
         if !sources.contains_key("surveys") {
@@ -591,25 +648,15 @@ impl Place<'_> {
                     .hint("name it once"));
             }
         }
-        let output = typed.output.clone().unwrap_or_else(|| "data/out".into());
-        for (key, place) in [("output", Some(&output)), ("landing", typed.landing.as_ref())] {
-            let tables = sources.values().flat_map(|source| source.tables.values());
-            for table in tables {
-                if place.is_some_and(|place| lies_in(place, &table.url.value, &base)) {
-                    return Err(self
-                        .error_at_line(
-                            table.url.line,
-                            format!("`{key}` lies inside the exports that are read"),
-                        )
-                        .hint(
-                            "publish to a place that no source lists, or the next night reads its own tables",
-                        ));
-                }
-            }
-        }
-        Ok(Config {
-            output: typed.output.unwrap_or_else(|| "data/out".into()),
-            landing: typed.landing,
+        let config = Config {
+            output: match typed.output {
+                Some(output) => environment.fill(&output, |what| self.error_of("output", what))?,
+                None => "data/out".into(),
+            },
+            landing: match typed.landing {
+                Some(place) => Some(environment.fill(&place, |what| self.error_of("landing", what))?),
+                None => None,
+            },
             base,
             timezone,
             score: match typed.score {
@@ -631,7 +678,9 @@ impl Place<'_> {
             file: self.file.to_string(),
             text: self.text.to_string(),
             embedded: false,
-        })
+        };
+        config.check_places()?;
+        Ok(config)
     }
 
     fn analysis(&self, typed: TypedAnalysis) -> Result<Analysis> {
@@ -999,12 +1048,21 @@ fn parse_bytes(text: &str) -> Option<u64> {
     number.checked_mul(unit).filter(|bytes| *bytes >= 64_000_000)
 }
 
+/// A local path as it is without links, as far as it is there.
+fn real(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(real), ..) => real,
+        (Err(_), Some(parent), Some(name)) => real(parent).join(name),
+        _ => path.to_path_buf(),
+    }
+}
+
 /// Whether a place lies in the folder that a source's address lists.
 fn lies_in(place: &str, url: &str, base: &Path) -> bool {
     let whole = |address: &str| match address.contains("://") {
         true => address.trim_end_matches('/').to_string(),
         false => std::path::absolute(base.join(address))
-            .map(|path| path.components().collect::<PathBuf>().to_string_lossy().into_owned())
+            .map(|path| real(&path.components().collect::<PathBuf>()).to_string_lossy().into_owned())
             .unwrap_or_default(),
     };
     let is_object = |name: &str| name.contains('.');
@@ -1131,6 +1189,21 @@ mod tests {
                 refusal(&format!("{LEAST}[sources.interactions]\nurl = \"i.csv\"\n{wrong}\n"));
             assert_eq!((message.as_str(), file.as_str(), hint.as_str()), (said, "aftersale.toml:7", way_out));
         }
+
+        let (message, file, hint) = refusal(&format!("output = \"s3://${{NOBODY_SET_THIS}}/out\"\n{LEAST}"));
+        assert_eq!(
+            (message.as_str(), file.as_str(), hint.as_str()),
+            (
+                "the variable `NOBODY_SET_THIS` is not set",
+                "aftersale.toml:1",
+                "set NOBODY_SET_THIS in the environment of the job"
+            )
+        );
+        let (message, file, _) = refusal(&LEAST.replace("s.csv", "${NOBODY_SET_THIS}/s.csv"));
+        assert_eq!(
+            (message.as_str(), file.as_str()),
+            ("the variable `NOBODY_SET_THIS` is not set", "aftersale.toml:2")
+        );
 
         let (message, ..) = refusal(&format!("{LEAST}[memory]\npool = \"1MB\"\n"));
         assert_eq!(message, "`1MB` is not a size");

@@ -89,10 +89,25 @@ impl Error {
         self
     }
 
+    /// Of an error that knows its line in the configuration: the file, too.
+    pub fn in_configuration(mut self, file: &str) -> Self {
+        if self.context.iter().all(|(key, _)| *key != "file")
+            && let Some(line) = self.context.iter_mut().find(|(key, _)| *key == "line")
+        {
+            *line = ("file", format!("{file}:{}", line.1));
+        }
+        self
+    }
+
     /// The way out, said to the person who meets the error.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The way out where the error has none of its own.
+    pub fn or_hint(self, hint: impl Into<String>) -> Self {
+        if self.hint.is_some() { self } else { self.hint(hint) }
     }
 
     /// Keeps the error underneath.

@@ -97,8 +97,9 @@ pub async fn run(request: &Request, mut stop: Stop, progress: &dyn Progress) -> 
     let config = &request.config;
     let output =
         Store::open(&config.output, &config.base, &config.environment.0).with("output", &config.output)?;
-    let last = stop.or(drift::last(&output)).await?;
-    let mut job = stop.or(Job::begin(request, &output, last, progress)).await?;
+    let last = stop.or(drift::last(&output, request)).await?;
+    let begun = stop.or(Job::begin(request, &output, last, progress)).await;
+    let mut job = begun.map_err(|e| e.in_configuration(&config.file))?;
     if let Err(error) = stop.or(job.compute(progress)).await {
         return Err(job.keep_rejects(&output, error, progress).await);
     }
@@ -114,14 +115,15 @@ pub async fn run(request: &Request, mut stop: Stop, progress: &dyn Progress) -> 
 /// # Errors
 /// Every kind: what lets nothing be said about the rest.
 pub async fn check(request: &Request, mut stop: Stop, progress: &dyn Progress) -> Result<Checked> {
-    stop.or(check_inputs(request, progress)).await
+    let checked = stop.or(check_inputs(request, progress)).await;
+    checked.map_err(|e| e.in_configuration(&request.config.file))
 }
 
 async fn check_inputs(request: &Request, progress: &dyn Progress) -> Result<Checked> {
     let config = &request.config;
     let published =
         Store::open(&config.output, &config.base, &config.environment.0).with("output", &config.output)?;
-    let last = drift::last(&published).await?;
+    let last = drift::last(&published, request).await?;
     // What a check lands stays in its scratch folder.
     let scratch = scratch_folder()?;
     let output = Store::open(&scratch.path().to_string_lossy(), scratch.path(), &BTreeMap::new())?;
@@ -139,7 +141,8 @@ async fn check_inputs(request: &Request, progress: &dyn Progress) -> Result<Chec
     let job = Job::begin(&request, &output, last, progress).await?;
     job.compute_between("1_judged", "4_moments", Gates::Open, progress).await?;
     let mut checked = job.checked(progress).await?;
-    if request.accept {
+    // What a run would not publish is not taken over, either.
+    if request.accept && checked.stops.is_empty() {
         checked.accepted = Some(drift::accept(&published, &job.watch, &job.pinned).await?);
     }
     Ok(checked)
@@ -207,24 +210,22 @@ impl<'a> Job<'a> {
             drift::judge(&watch, request, progress)?;
         }
         let clock = engine::time::Clock::new(config.timezone);
-        let (as_of, as_of_day) = match request.as_of {
-            Some(day) => {
-                let end = clock
-                    .start_of_day(i64::from(day.to_epoch_days()) + 1)
-                    .ok_or_else(|| Error::usage("the as-of is no day of this calendar"))?;
-                (end - 1, day)
-            }
+        // Always the end of a day, so that `--as-of` of that day looks at the same.
+        let as_of_day = match request.as_of {
+            Some(day) => day,
             None => {
                 let newest = typed::newest_event(&engine, config, &opened).await?;
                 let day = clock.local_day(newest).and_then(engine::time::date);
-                (newest, day.ok_or_else(|| Error::internal("the newest event has no day"))?)
+                day.ok_or_else(|| Error::internal("the newest event has no day"))?
             }
         };
+        let as_of = clock
+            .start_of_day(i64::from(as_of_day.to_epoch_days()) + 1)
+            .ok_or_else(|| Error::usage("the as-of is no day of this calendar"))?
+            - 1;
         let as_of_words = match request.as_of {
             Some(day) => day.to_string(),
-            None => {
-                format!("{as_of_day}, up to its newest purchase or answer at {}", clock.time_of_day(as_of))
-            }
+            None => format!("{as_of_day}, the day of the newest purchase or answer"),
         };
         // Modes ask for the as-of: which version of a row is used depends on it.
         let standing = AsOf { at: as_of, last_delivery: request.as_of };

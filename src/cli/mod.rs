@@ -233,6 +233,7 @@ fn run(args: RunArgs, terminal: &Terminal) -> Result<()> {
     let mut config = read_config(args.inputs.config.as_deref())?;
     if let Some(output) = args.output {
         config.output = from_here(&output)?;
+        config.check_places()?;
     }
     let request = request(config, &args.inputs, args.make_latest)?;
     terminal.opening(&request.config);
@@ -245,6 +246,7 @@ fn check(args: CheckArgs, terminal: &Terminal) -> Result<()> {
     let mut config = read_config(args.inputs.config.as_deref())?;
     if let Some(output) = args.output {
         config.output = from_here(&output)?;
+        config.check_places()?;
     }
     let mut request = request(config, &args.inputs, false)?;
     request.accept = args.accept;

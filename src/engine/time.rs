@@ -93,12 +93,6 @@ impl Clock {
         Some(self.local_time(at)?.div_euclid(DAY))
     }
 
-    /// The hour and minute that clocks show at an instant, such as 17:54.
-    pub fn time_of_day(&self, at: i64) -> String {
-        let minutes = self.local_time(at).unwrap_or(at).rem_euclid(DAY) / 60_000_000;
-        format!("{:02}:{:02}", minutes / 60, minutes % 60)
-    }
-
     /// The first instant of a local day.
     pub fn start_of_day(&self, day: i64) -> Option<i64> {
         Some(match self.instants(day.checked_mul(DAY)?)? {

@@ -24,7 +24,7 @@ const WORD_LETTERS: usize = 24;
 pub struct Checked {
     /// The local day that was looked at.
     pub as_of: String,
-    /// The same in words, with the moment, where no day was asked for.
+    /// The same in words, with how it was come by where no day was asked for.
     pub as_of_words: String,
     /// In the order of [`feeds::FEEDS`], those with a source.
     pub feeds: Vec<FeedCheck>,

@@ -8,7 +8,7 @@ use chrono::DateTime;
 use super::Request;
 use crate::config::OnBreach;
 use crate::contract::{Before, Contract, Watch};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
 use crate::sources::pin::PinnedSource;
 use crate::store::Store;
@@ -22,15 +22,33 @@ pub(super) struct Last {
     as_of: String,
 }
 
-/// Reads the contract that holds at `output`; none before the first run.
-pub(super) async fn last(output: &Store) -> Result<Option<Last>> {
-    let Some(latest) = publish::latest(output).await? else { return Ok(None) };
-    let (contract, inputs) = match publish::accepted(output, &latest.run_id).await? {
+/// Reads the contract that holds at `output`; none before the first run, and none where a person says to go
+/// on whatever the last run was.
+pub(super) async fn last(output: &Store, request: &Request) -> Result<Option<Last>> {
+    let is_asked_on = request.accept || request.make_latest;
+    let latest = match publish::latest(output).await {
+        Err(error) if request.make_latest && error.kind() == Kind::Io => None,
+        latest => latest?,
+    };
+    let Some(latest) = latest else { return Ok(None) };
+    let accepted = match publish::accepted(output, &latest.run_id).await {
+        Err(error) if is_asked_on && error.kind() == Kind::Io => None,
+        accepted => accepted?,
+    };
+    let (contract, inputs) = match accepted {
         Some(accepted) => (accepted.contract, accepted.inputs),
-        None => {
-            let about = publish::manifest(output, &latest.run_id).await?.about;
-            (about.contract, about.inputs)
-        }
+        None => match publish::manifest(output, &latest.run_id).await {
+            Err(error) if is_asked_on && error.kind() == Kind::Io => return Ok(None),
+            Err(error) if error.kind() == Kind::Io && error.hint_text().is_none() => {
+                return Err(error
+                    .with("latest run", latest.run_id)
+                    .hint("`aftersale run --make-latest` publishes anew, compared with nothing"));
+            }
+            manifest => {
+                let about = manifest?.about;
+                (about.contract, about.inputs)
+            }
+        },
     };
     // A run of an older version has left none, and whatever this version cannot read is none, either.
     let contract: Option<Contract> = serde_json::from_value(contract).ok();
@@ -58,10 +76,13 @@ pub(super) fn judge(watch: &Watch, request: &Request, progress: &dyn Progress) -
     for change in passes {
         progress.says(&format!("the exports have changed: {}", change.words()));
     }
-    let drops: Vec<String> = watch
-        .drops(rules.max_drop)
-        .into_iter()
+    let fewer = watch.drops(rules.max_drop).into_iter();
+    let smaller = watch.smaller_deliveries(rules.max_drop).into_iter();
+    let drops: Vec<String> = fewer
         .map(|(feed, was, now)| format!("{feed}: {was} rows were handed on, now {now}"))
+        .chain(smaller.map(|(table, was, now)| {
+            format!("{table}: the last delivery brought {was} rows, this one {now}")
+        }))
         .collect();
     let may_stop = |rule: OnBreach| rule == OnBreach::Stop && !request.accept;
     let stopping = |message: &str, lines: &[String], hint: &str| {
@@ -82,7 +103,7 @@ pub(super) fn judge(watch: &Watch, request: &Request, progress: &dyn Progress) -
     }
     if !drops.is_empty() && may_stop(rules.on_drop) {
         return Err(stopping(
-            "the exports have lost rows since the last published run",
+            "fewer rows have come than at the last published run",
             &drops,
             "see that the export is whole; `aftersale check --accept` takes it over as it is now, \
              `contract.volume` says how much may be lost",
@@ -92,7 +113,7 @@ pub(super) fn judge(watch: &Watch, request: &Request, progress: &dyn Progress) -
         progress.warns("the exports have changed", &[("changed", line)]);
     }
     for line in drops {
-        progress.warns("an export has lost rows since the last published run", &[("changed", line)]);
+        progress.warns("fewer rows have come than at the last published run", &[("changed", line)]);
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::exposures::texts;
 #[derive(Debug, Default, Clone)]
 pub struct Summary {
     pub as_of: String,
-    /// The same in words, with the moment, where no day was asked for.
+    /// The same in words, with how it was come by where no day was asked for.
     pub as_of_words: String,
     pub nps: Option<String>,
     /// Answers of the window that are linked: those that tell of touchpoints.

@@ -204,6 +204,15 @@ pub fn delivery_day(object: &Object) -> Option<NaiveDate> {
     last_day(&object.path).or_else(|| last_day(&object.url))
 }
 
+/// The folder of a delivery, up to the name that holds its date; empty where the object's own name holds it,
+/// since then every object of that day is a part of one delivery.
+pub fn delivery_folder(object: &Object) -> &str {
+    let names = object.path.match_indices('/').map(|(end, _)| &object.path[..end]);
+    let Some(day) = last_day(&object.path) else { return "" };
+    // The shortest part of the path that has the last date of it.
+    names.into_iter().find(|part| last_day(part) == Some(day) && part.len() < object.path.len()).unwrap_or("")
+}
+
 fn last_day(path: &str) -> Option<NaiveDate> {
     let is_digit = |at: usize| path.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
     let mut days = path.char_indices().filter_map(|(at, _)| {

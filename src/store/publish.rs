@@ -239,7 +239,10 @@ fn parse<T: DeserializeOwned>(output: &Store, path: &str, bytes: &[u8]) -> Resul
     serde_json::from_slice(bytes).map_err(|source| {
         Error::io("a published file cannot be read")
             .with("location", format!("{}/{path}", output.url()))
-            .hint("`--make-latest` replaces a damaged latest.json")
+            .hint(match path {
+                CONTRACT => "`aftersale check --accept` writes contract.json anew",
+                _ => "`aftersale run --make-latest` publishes anew, and replaces a damaged latest.json",
+            })
             .caused_by(source)
     })
 }
