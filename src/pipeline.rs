@@ -267,7 +267,7 @@ impl<'a> Job<'a> {
         drift::judge(&watch, request, progress)?;
         drop(opened);
         set_parameters(&mut engine, config, as_of, &typed);
-        let fingerprint = parts.of_run(as_of);
+        let fingerprint = parts.of_run(as_of, request.as_of);
         let run_id = format!("{as_of_day}-{}-{}", &fingerprint[..12], request.nonce);
         let job = Job {
             config,

@@ -51,9 +51,10 @@ impl Fingerprint {
         ])))
     }
 
-    /// Of the run: what results depend on, and the as-of (UTC microseconds).
-    pub fn of_run(&self, as_of: i64) -> String {
-        self.with(&format!("as of {as_of}"))
+    /// Of the run: what results depend on, the as-of (UTC microseconds), and whether it was asked for: where
+    /// it was not, the newest snapshot stands, whatever its day.
+    pub fn of_run(&self, as_of: i64, asked: Option<chrono::NaiveDate>) -> String {
+        self.with(&format!("as of {as_of}, asked for {asked:?}"))
     }
 
     /// Of the work that was asked for: equal to an earlier run's where there is nothing to do.
