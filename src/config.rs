@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 pub use self::delivery::{Delivery, Mode};
@@ -22,15 +22,17 @@ pub use reading::{Covers, Encoding, Partition, Reading};
 use reading::{TypedPartition, TypedReading};
 
 /// What the rest of the program sees.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Config {
     /// Where runs are published: a URL or a path.
     pub output: String,
     /// Where text exports are kept as Parquet between nights.
     pub landing: Option<String>,
     /// The folder that relative paths start from: the configuration file's own.
+    #[serde(skip)]
     pub base: PathBuf,
     /// Decides days, weeks and months.
+    #[serde(serialize_with = "as_text")]
     pub timezone: Tz,
     pub score: Score,
     pub segments: Vec<String>,
@@ -42,7 +44,11 @@ pub struct Config {
     pub identity: Identity,
     /// Bytes that the SQL engine may use; none: half of what the machine or its container allows.
     pub memory_pool: Option<u64>,
+    pub retention: Retention,
+    /// A file on this machine that a run's figures are written to, as Prometheus reads them.
+    pub metrics_textfile: Option<PathBuf>,
     /// Times after this local day are implausible; none: each source's newest object, plus a day.
+    #[serde(serialize_with = "as_text_if_any")]
     pub plausible_until: Option<chrono::NaiveDate>,
     pub sources: BTreeMap<String, Source>,
     /// What may change between two nights before a run warns or stops.
@@ -52,16 +58,28 @@ pub struct Config {
     /// The built-in catalogue is left out.
     pub own_catalogue_only: bool,
     /// Storage settings from the environment (`AWS_*`). Never printed, never part of a fingerprint.
+    #[serde(skip)]
     pub environment: Environment,
     /// The file's name, for errors.
+    #[serde(skip)]
     pub file: String,
     /// The text of the file, as published in the manifest (it may hold no secrets).
+    #[serde(skip)]
     pub text: String,
     /// The sample compiled into the binary stands in for files.
     pub embedded: bool,
 }
 
-#[derive(Debug, Clone)]
+/// Which published runs are kept; the latest always is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Retention {
+    /// The newest so many; none: all.
+    pub keep_runs: Option<u32>,
+    /// No run is removed before so many days after its publication.
+    pub min_age_days: u32,
+}
+
+#[derive(Debug, Clone, Serialize)]
 pub struct Analysis {
     pub window_days: u32,
     pub period: Period,
@@ -76,7 +94,7 @@ pub struct Analysis {
 }
 
 /// By what the rows of different exports are taken to be of the same customer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Identity {
     /// Columns, the one asked first comes first.
     pub matched: Vec<String>,
@@ -85,7 +103,7 @@ pub struct Identity {
 }
 
 /// What a night is compared with: the exports as the last published run found them.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ContractRules {
     /// A column in use that is missing or has another type.
     pub on_change: OnBreach,
@@ -97,14 +115,14 @@ pub struct ContractRules {
 }
 
 /// What becomes of a run whose exports are not what they were.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnBreach {
     Warn,
     Stop,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Period {
     Month,
@@ -120,7 +138,7 @@ impl Period {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RepeatResponses {
     All,
@@ -128,7 +146,7 @@ pub enum RepeatResponses {
 }
 
 /// The scale of the question and where its classes begin. Scores are whole numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Score {
     pub min: i64,
     pub max: i64,
@@ -139,10 +157,11 @@ pub struct Score {
 }
 
 /// One feed's source: its tables, and how their columns become the feed's.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Source {
     pub feed: String,
     /// Naive times in this source are local to this zone.
+    #[serde(serialize_with = "as_text")]
     pub timezone: Tz,
     /// How its times are written, beside the forms that are always read.
     pub timestamp_formats: Vec<String>,
@@ -153,10 +172,11 @@ pub struct Source {
     /// By column of a few words: the export's and ours.
     pub words: BTreeMap<String, BTreeMap<String, String>>,
     /// The day from which the export is complete; none: its first event.
+    #[serde(serialize_with = "as_text_if_any")]
     pub starts_on: Option<chrono::NaiveDate>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Table {
     pub url: Located<String>,
     pub format: Format,
@@ -166,7 +186,7 @@ pub struct Table {
     pub max_age_hours: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     Csv,
@@ -215,7 +235,8 @@ impl Format {
 /// Endings that compressed objects carry after that of their format.
 pub const COMPRESSED: &[&str] = &[".gz", ".gzip", ".zst", ".zstd"];
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mapping {
     /// Canonical column to raw column name or SQL expression.
     Columns(BTreeMap<String, Located<String>>),
@@ -224,9 +245,11 @@ pub enum Mapping {
 }
 
 /// A value and the line of the configuration that it stands on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
 pub struct Located<T> {
     pub value: T,
+    #[serde(skip)]
     pub line: usize,
 }
 
@@ -294,6 +317,10 @@ struct Typed {
     memory: TypedMemory,
     #[serde(default)]
     contract: TypedContract,
+    #[serde(default)]
+    retention: TypedRetention,
+    #[serde(default)]
+    metrics: TypedMetrics,
     plausible_until: Option<Spanned<String>>,
     sources: Spanned<BTreeMap<String, Spanned<TypedSource>>>,
     #[serde(default)]
@@ -358,6 +385,25 @@ impl Default for TypedAnalysis {
             min_link_rate: 0.5,
         }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TypedRetention {
+    keep_runs: Option<Spanned<u32>>,
+    min_age_days: u32,
+}
+
+impl Default for TypedRetention {
+    fn default() -> Self {
+        Self { keep_runs: None, min_age_days: 7 }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct TypedMetrics {
+    textfile: Option<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]
@@ -485,7 +531,28 @@ impl TypedTable {
 
 // ---- as meant ----------------------------------------------------------------------------------------
 
+fn as_text<S: serde::Serializer>(value: &impl std::fmt::Display, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+fn as_text_if_any<S: serde::Serializer>(
+    value: &Option<impl std::fmt::Display>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => to.collect_str(value),
+        None => to.serialize_none(),
+    }
+}
+
 impl Config {
+    /// Every setting with its value, defaults filled in, as published in the manifest: neither secrets,
+    /// which stand in the environment, nor where a value is written in the file.
+    pub fn settings(&self) -> Result<serde_json::Value> {
+        serde_json::to_value(self)
+            .map_err(|e| Error::internal("the settings cannot be written as JSON").caused_by(e))
+    }
+
     /// Reads the file at `path`.
     ///
     /// # Errors
@@ -648,6 +715,8 @@ impl Place<'_> {
                     .hint("name it once"));
             }
         }
+        let retention = self.retention(typed.retention)?;
+        let metrics_textfile = typed.metrics.textfile.map(|path| base.join(path));
         let config = Config {
             output: match typed.output {
                 Some(output) => environment.fill(&output, |what| self.error_of("output", what))?,
@@ -669,6 +738,8 @@ impl Place<'_> {
             analysis,
             identity: self.identity(typed.identity)?,
             memory_pool: typed.memory.pool.as_ref().map(|pool| self.bytes(pool)).transpose()?,
+            retention,
+            metrics_textfile,
             plausible_until: typed.plausible_until.as_ref().map(|day| self.day(day)).transpose()?,
             sources,
             contract,
@@ -681,6 +752,18 @@ impl Place<'_> {
         };
         config.check_places()?;
         Ok(config)
+    }
+
+    fn retention(&self, typed: TypedRetention) -> Result<Retention> {
+        if let Some(keep) = typed.keep_runs.as_ref().filter(|keep| *keep.get_ref() < 2) {
+            return Err(self
+                .error(keep.span().start, format!("`retention.keep_runs` is {}", keep.get_ref()))
+                .hint("keep at least 2: readers may still be in the run before the latest"));
+        }
+        Ok(Retention {
+            keep_runs: typed.keep_runs.map(Spanned::into_inner),
+            min_age_days: typed.min_age_days,
+        })
     }
 
     fn analysis(&self, typed: TypedAnalysis) -> Result<Analysis> {
@@ -1098,10 +1181,12 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, name)| name)
 }
 
-/// The environment's storage settings.
+/// The environment's storage settings, and the tests' order to fail (`store/faults.rs`).
 #[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
 pub fn environment() -> Environment {
-    Environment(std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect())
+    Environment(
+        std::env::vars().filter(|(name, _)| name.starts_with("AWS_") || name == "AFTERSALE_FAULT").collect(),
+    )
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod config;
 pub mod contract;
+pub mod diff;
 pub mod discover;
 pub mod engine;
 pub mod error;

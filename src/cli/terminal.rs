@@ -18,11 +18,15 @@ use crate::progress::Progress;
 pub struct Terminal {
     as_json: bool,
     stage: Mutex<Option<Instant>>,
+    /// What every line for machines says besides: the attempt, and the run's id once there is one.
+    run: Mutex<Vec<(&'static str, String)>>,
+    /// Stage, rows and seconds of those that have ended.
+    stages: Mutex<Vec<(String, u64, f64)>>,
 }
 
 impl Terminal {
     pub fn new(as_json: bool) -> Self {
-        Self { as_json, stage: Mutex::new(None) }
+        Self { as_json, stage: Mutex::new(None), run: Mutex::default(), stages: Mutex::default() }
     }
 
     fn line(&self, level: &str, event: &str, fields: &[(&str, Value)], words: &str) {
@@ -32,6 +36,9 @@ impl Terminal {
             let mut object = Map::new();
             object.insert("level".into(), json!(level));
             object.insert("event".into(), json!(event));
+            for (name, value) in self.run.lock().iter().flat_map(|run| run.iter()) {
+                object.insert((*name).to_string(), json!(value));
+            }
             for (name, value) in fields {
                 object.insert((*name).to_string(), value.clone());
             }
@@ -48,6 +55,22 @@ impl Terminal {
 
     pub fn say(&self, message: &str) {
         self.line("info", "message", &[("message", json!(message))], message);
+    }
+
+    /// From here on lines tell of this attempt at a run.
+    pub fn attempt(&self, nonce: &str) {
+        self.names_it("attempt", nonce);
+    }
+
+    fn names_it(&self, key: &'static str, name: &str) {
+        if let Ok(mut run) = self.run.lock() {
+            run.push((key, name.to_string()));
+        }
+    }
+
+    /// Stage, rows and seconds of those that have ended.
+    pub fn stages(&self) -> Vec<(String, u64, f64)> {
+        self.stages.lock().map(|stages| stages.clone()).unwrap_or_default()
     }
 
     pub fn opening(&self, config: &Config) {
@@ -86,7 +109,12 @@ impl Terminal {
 
     /// After a run: the figures, and where they stand.
     pub fn outcome(&self, outcome: &Outcome) {
-        let summary = &outcome.summary;
+        let Some(summary) = &outcome.summary else {
+            let fields = [("run_id", json!(outcome.run_id)), ("url", json!(outcome.url))];
+            let words =
+                format!("nothing to do: the latest run, {}, saw these inputs and settings", outcome.run_id);
+            return self.line("info", "nothing to do", &fields, &words);
+        };
         if self.as_json {
             let fields = [
                 ("run_id", json!(outcome.run_id)),
@@ -108,6 +136,10 @@ impl Terminal {
 }
 
 impl Progress for Terminal {
+    fn names(&self, run_id: &str) {
+        self.names_it("run_id", run_id);
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the room that knows the clock")]
     fn begins(&self, _stage: &str) {
         if let Ok(mut began) = self.stage.lock() {
@@ -118,6 +150,9 @@ impl Progress for Terminal {
     fn ends(&self, stage: &str, rows: u64) {
         let began = self.stage.lock().ok().and_then(|mut began| began.take());
         let seconds = began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+        if let Ok(mut stages) = self.stages.lock() {
+            stages.push((stage.to_string(), rows, seconds));
+        }
         let rows_in_words = thousands(i64::try_from(rows).unwrap_or(i64::MAX));
         let words = format!("{stage:<14} {rows_in_words:>14} rows {seconds:>8.2} s");
         self.line(

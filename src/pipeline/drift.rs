@@ -4,64 +4,39 @@
 //! (`aftersale check --accept`), and leaves its own behind in its manifest.
 
 use chrono::DateTime;
+use serde::Deserialize;
 
 use super::Request;
+use super::previous::Previous;
 use crate::config::OnBreach;
 use crate::contract::{Before, Contract, Watch};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::sources::pin::PinnedSource;
 use crate::store::Store;
-use crate::store::publish::{self, Accepted, Input};
+use crate::store::publish::{self, Accepted, Input, Latest};
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 
-/// The last published run, as far as this one is compared with it.
-pub(super) struct Last {
-    before: Option<Before>,
-    as_of: String,
+/// Begins to compare. An older day is another state of the exports: its columns may be older, too.
+pub(super) fn watch(previous: &Previous, request: &Request) -> Watch {
+    let is_older = |last: &Latest| request.as_of.is_some_and(|day| day.to_string() < last.as_of);
+    let goes_on = request.accept || request.config.contract.on_change == OnBreach::Warn;
+    let latest = previous.latest.as_ref().filter(|latest| !is_older(latest));
+    Watch::new(latest.and_then(|latest| before(previous, latest)), goes_on)
 }
 
-/// Reads the contract that holds at `output`; none before the first run, and none where a person says to go
-/// on whatever the last run was.
-pub(super) async fn last(output: &Store, request: &Request) -> Result<Option<Last>> {
-    let is_asked_on = request.accept || request.make_latest;
-    let latest = match publish::latest(output).await {
-        Err(error) if request.make_latest && error.kind() == Kind::Io => None,
-        latest => latest?,
-    };
-    let Some(latest) = latest else { return Ok(None) };
-    let accepted = match publish::accepted(output, &latest.run_id).await {
-        Err(error) if is_asked_on && error.kind() == Kind::Io => None,
-        accepted => accepted?,
-    };
-    let (contract, inputs) = match accepted {
-        Some(accepted) => (accepted.contract, accepted.inputs),
-        None => match publish::manifest(output, &latest.run_id).await {
-            Err(error) if is_asked_on && error.kind() == Kind::Io => return Ok(None),
-            Err(error) if error.kind() == Kind::Io && error.hint_text().is_none() => {
-                return Err(error
-                    .with("latest run", latest.run_id)
-                    .hint("`aftersale run --make-latest` publishes anew, compared with nothing"));
-            }
-            manifest => {
-                let about = manifest?.about;
-                (about.contract, about.inputs)
-            }
-        },
+/// The contract that holds; none before the first run.
+fn before(previous: &Previous, latest: &Latest) -> Option<Before> {
+    let (contract, inputs) = match (&previous.accepted, &previous.manifest) {
+        (Some(accepted), _) => (&accepted.contract, &accepted.inputs),
+        (None, Some(manifest)) => (&manifest.about.contract, &manifest.about.inputs),
+        (None, None) => return None,
     };
     // A run of an older version has left none, and whatever this version cannot read is none, either.
-    let contract: Option<Contract> = serde_json::from_value(contract).ok();
-    let objects = inputs.into_iter().map(|input| (input.key, input.etag)).collect();
-    let before = contract.map(|contract| Before { run_id: latest.run_id, contract, objects });
-    Ok(Some(Last { before, as_of: latest.as_of }))
-}
-
-/// Begins to compare. An older day is another state of the exports: its columns may be older, too.
-pub(super) fn watch(last: Option<Last>, request: &Request) -> Watch {
-    let is_older = |last: &Last| request.as_of.is_some_and(|day| day.to_string() < last.as_of);
-    let goes_on = request.accept || request.config.contract.on_change == OnBreach::Warn;
-    Watch::new(last.filter(|last| !is_older(last)).and_then(|last| last.before), goes_on)
+    let contract = Contract::deserialize(contract).ok()?;
+    let objects = inputs.iter().map(|input| (input.key.clone(), input.etag.clone())).collect();
+    Some(Before { run_id: latest.run_id.clone(), contract, objects })
 }
 
 /// What becomes of changes: those that the mapping does not mind are told; the others stop the run, or
@@ -123,7 +98,10 @@ pub(super) fn judge(watch: &Watch, request: &Request, progress: &dyn Progress) -
 /// # Errors
 /// `Kind::Data` where the configuration says stop.
 pub(super) fn judge_age(pinned: &[PinnedSource], request: &Request, progress: &dyn Progress) -> Result<()> {
-    let (Some(now), None) = (request.now_micros, request.as_of) else { return Ok(()) };
+    if request.as_of.is_some() {
+        return Ok(());
+    }
+    let now = (request.clock)();
     for source in pinned {
         for table in &source.tables {
             let Some(said) = source.source.tables.get(&table.name) else { continue };

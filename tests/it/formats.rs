@@ -24,7 +24,7 @@ fn run(folder: &Path, surveys: &str) -> Outcome {
     let settings = "timezone = \"Europe/Madrid\"\n[analysis]\nmax_rejected_share = 1.0\n\
                     [sources.purchases]\nurl = \"purchases.csv\"\n[sources.surveys]\n";
     fs::write(&config, format!("{settings}{surveys}\n")).expect("written");
-    aftersale(&["run", "--config", text(&config), "--output", text(&folder.join("out"))])
+    aftersale(&["run", "--config", text(&config), "--output", text(&folder.join("out")), "--make-latest"])
 }
 
 fn published(folder: &Path, table: &str, columns: &[&str]) -> Vec<Vec<String>> {

@@ -34,7 +34,7 @@ const POWERS: &[Power] = &[
     },
     Power {
         words: &["datafusion::", "datafusion as"],
-        only_in: &["engine", "sources", "exposures", "pipeline", "catalogue", "published", "trace"],
+        only_in: &["engine", "sources", "exposures", "pipeline", "catalogue", "published", "trace", "diff"],
         except: &[],
         why: "storage, configuration, terminal and statistics know no SQL engine",
         bad: ("store/mod.rs", "use datafusion::prelude::SessionContext;"),
@@ -69,7 +69,7 @@ const POWERS: &[Power] = &[
     },
     Power {
         words: &["process::exit", "process::abort"],
-        only_in: &["main"],
+        only_in: &["main", "store/faults"],
         except: &[],
         why: "a kind of error decides the exit code, in one place",
         bad: ("cli/mod.rs", "std::process::exit(64)"),
@@ -195,6 +195,10 @@ const MADE_BY_RUST: &[(&str, u32)] = &[
     ("event_touchpoints", 6),
     ("exposures", 6),
     ("answer_segments", 6),
+    ("previous_nps", 9),
+    ("previous_touchpoint_trend", 9),
+    ("since_previous", 9),
+    ("changed_touchpoints", 9),
     ("touchpoint_counts", 6),
 ];
 
