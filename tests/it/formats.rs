@@ -162,7 +162,11 @@ fn an_unchanged_text_object_is_not_parsed_again() {
     }
     let lines = "url = \"surveys/\"\nformat = \"ndjson\"\n";
     let told = |parsed: usize, before: usize| {
-        format!("surveys: {parsed} files parsed, {before} parsed on an earlier night")
+        let files = if parsed == 1 { "file" } else { "files" };
+        match before {
+            0 => format!("surveys: {parsed} {files} parsed\n"),
+            before => format!("surveys: {parsed} {files} parsed, {before} known from an earlier night\n"),
+        }
     };
     run(folder.path(), lines).expect(0).says(&[&told(3, 0)]);
     run(folder.path(), lines).expect(0).says(&[&told(0, 3)]);
