@@ -49,9 +49,14 @@ impl Kind {
     }
 }
 
+/// Microseconds, local or not, and whether it is a day only.
+pub type Read = (i64, bool);
+
+type Reader = Box<dyn Fn(&str) -> Option<Read>>;
+
 /// Each value as microseconds, local or not, and whether it is a day only; none where it is no time.
-pub fn times(column: &Column) -> Vec<Option<(i64, bool)>> {
-    let read: Box<dyn Fn(&str) -> Option<(i64, bool)>> = match kind(column) {
+pub fn times(column: &Column) -> Vec<Option<Read>> {
+    let read: Reader = match kind(column) {
         Kind::EpochSeconds => Box::new(|value| Some((value.parse::<i64>().ok()? * time::SECOND, false))),
         Kind::EpochMilliseconds => Box::new(|value| Some((value.parse::<i64>().ok()? * 1_000, false))),
         Kind::Format(format) | Kind::DayOrMonth(format, _) => Box::new(move |value| {

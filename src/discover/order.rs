@@ -41,7 +41,7 @@ fn is_used(matched: &Match, column: &Column) -> bool {
 
 /// The free column whose time comes before (or after) all others of its row.
 fn extreme(sample: &Sample, matched: &Match, is_last: bool) -> Option<String> {
-    let dated: Vec<(&Column, Vec<Option<(i64, bool)>>)> = sample
+    let dated: Vec<(&Column, Vec<Option<looks::Read>>)> = sample
         .columns
         .iter()
         .filter(|column| looks::kind(column).is_time())
