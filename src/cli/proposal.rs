@@ -10,6 +10,7 @@ mod options;
 
 use std::collections::BTreeSet;
 
+use super::presets;
 use crate::discover::looks;
 use crate::discover::{Discovery, Found};
 use crate::sources::feeds::{self, Feed};
@@ -35,7 +36,10 @@ pub fn configuration(discovery: &Discovery) -> String {
         text.push_str(&format!("\n#\n# {}\n", seen(found)));
         text.push_str(&made_by(found));
         text.push('\n');
-        text.push_str(&source(Some(feed), found));
+        match section_of_preset(discovery, feed, found) {
+            Some(section) => text.push_str(&section),
+            None => text.push_str(&source(Some(feed), found)),
+        }
     }
     let is_chosen = |found: &Found| chosen.iter().any(|(_, other)| std::ptr::eq(*other, found));
     for found in discovery.tables.iter().filter(|found| !is_chosen(found)) {
@@ -115,6 +119,19 @@ fn score(chosen: &[(&Feed, &Found)]) -> String {
     }
 }
 
+/// The section of the preset that knows an export, with the places where its tables were found.
+fn section_of_preset(discovery: &Discovery, feed: &Feed, found: &Found) -> Option<String> {
+    let export = found.matched.export.as_ref().filter(|export| export.place.is_some())?;
+    let of_preset = discovery.tables.iter().filter(|other| other.matched.is_sure);
+    let places: Vec<(&str, &str)> = of_preset
+        .filter_map(|other| {
+            let known = other.matched.export.as_ref().filter(|known| known.preset == export.preset)?;
+            Some((known.place.as_deref()?, other.address.as_str()))
+        })
+        .collect();
+    presets::section(&export.preset, feed.name, &places)
+}
+
 /// The section of a feed, or of a table that may be any.
 fn source(feed: Option<&Feed>, found: &Found) -> String {
     let export = found.matched.export.as_ref();
@@ -141,7 +158,11 @@ fn seen(found: &Found) -> String {
 /// Whose export it is, if that is known.
 fn made_by(found: &Found) -> String {
     found.matched.export.as_ref().map_or(String::new(), |export| {
-        format!("# This is {}; `aftersale init --preset {}` knows more of it.\n", export.name, export.preset)
+        let more = match export.place {
+            Some(_) => "what follows is that of",
+            None => "see what is assumed in",
+        };
+        format!("# This is {}; {more} `aftersale init --preset {}`.\n", export.name, export.preset)
     })
 }
 

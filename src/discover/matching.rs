@@ -49,6 +49,7 @@ pub struct Export {
     pub preset: String,
     pub feed: String,
     pub has: Vec<String>,
+    pub place: Option<String>,
     #[serde(default)]
     pub lines: Vec<String>,
     #[serde(default)]
