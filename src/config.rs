@@ -980,6 +980,12 @@ impl Place<'_> {
                     }
                 });
             };
+            if let Some((theirs, _)) = words.iter().find(|(_, ours)| ["?", "…", ""].contains(&ours.trim()))
+            {
+                return Err(self.error(at, format!("`{theirs}` of `{column}` is still a question")).hint(
+                    format!("the words are {}; leave out what is none of them", known.known.join(", ")),
+                ));
+            }
             for ours in words.values().filter(|ours| !known.known.contains(&ours.as_str())) {
                 let like = nearest(ours, known.known);
                 if !known.are_all && like.is_none() {
@@ -1263,6 +1269,12 @@ mod tests {
                 "words = { initiated_by = { out = \"us\" } }",
                 "`us` is no word for `initiated_by` that is known",
                 "the words are company, customer",
+            ),
+            (
+                "words.kind = { RMA = \"?\" }",
+                "`RMA` of `kind` is still a question",
+                "the words are follow_up, call, invoice, billing_error, repair, warranty_claim, visit, offer; \
+                 leave out what is none of them",
             ),
             (
                 "kinds = { courtesy = \"followup\" }",

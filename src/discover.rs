@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::engine::{Engine, Limits};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::sources::pin::delivery_day;
 use crate::store;
 use crate::store::Object;
@@ -81,12 +81,21 @@ pub async fn discover(
                 .with("location", location)
                 .hint("check the address; a pattern may hold `*`"));
         }
+        let (objects, own) = without_own_output(objects);
+        discovery.skipped.extend(own.into_iter().map(|folder| (folder, OWN_OUTPUT.to_string())));
         let Listed { tables, skipped } = listing::tables(location, &objects);
         discovery.skipped.extend(skipped);
         for table in tables {
             let (chosen, is_dated) = chosen(&table.objects);
             let sample = sample::sample(&engine, &place, table.format, &chosen, is_dated).await;
-            let sample = sample.with("table", &table.address)?;
+            let sample = match sample.with("table", &table.address) {
+                // One damaged export keeps nobody from mapping the others.
+                Err(error) if error.kind() == Kind::Data => {
+                    discovery.skipped.push((table.address, error.message().to_string()));
+                    continue;
+                }
+                sample => sample?,
+            };
             let path = table.objects.first().map_or("", |object| object.url.as_str());
             let matched = matching::matched(&signatures, path, &sample);
             let key =
@@ -105,6 +114,21 @@ pub async fn discover(
         }
     }
     Ok(discovery)
+}
+
+const OWN_OUTPUT: &str = "published by this program";
+
+/// The objects but for those that this program has published, and the folders of those.
+fn without_own_output(objects: Vec<Object>) -> (Vec<Object>, Vec<String>) {
+    let pointers = objects.iter().filter_map(|object| object.path.strip_suffix("latest.json"));
+    let own: Vec<String> = pointers
+        .filter(|folder| folder.is_empty() || folder.ends_with('/'))
+        .filter(|folder| objects.iter().any(|object| object.path.starts_with(&format!("{folder}runs/"))))
+        .map(str::to_string)
+        .collect();
+    let is_own = |object: &Object| own.iter().any(|folder| object.path.starts_with(folder.as_str()));
+    let (_, others): (Vec<Object>, Vec<Object>) = objects.into_iter().partition(is_own);
+    (others, own)
 }
 
 /// Words that are not ours, in those of our columns that hold one of a few.

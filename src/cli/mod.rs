@@ -339,8 +339,15 @@ fn show(args: ShowArgs) -> Result<()> {
         match &args.table {
             None => Ok(published.list()),
             Some(table) => {
-                let rows = published.rows(table, args.condition.as_deref(), &args.columns, args.rows).await?;
-                Ok(terminal::table(&rows)?)
+                let more = args.rows.saturating_add(1);
+                let rows = published.rows(table, args.condition.as_deref(), &args.columns, more).await?;
+                let text = terminal::table(&rows, args.rows)?;
+                let found: usize = rows.iter().map(arrow::array::RecordBatch::num_rows).sum();
+                let note = match found > args.rows {
+                    true => format!("the first {} rows; there are more: --rows N shows N\n", args.rows),
+                    false => String::new(),
+                };
+                Ok(text + &note)
             }
         }
     })?;

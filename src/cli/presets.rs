@@ -119,6 +119,11 @@ fn put_together(presets: &[Preset]) -> Result<String> {
     Ok(head + &text)
 }
 
+/// Columns that a system's reports can be broken down by.
+pub fn segments(preset: &str) -> &'static [&'static str] {
+    Preset::from_str(preset, true).map_or(&[], |preset| preset.part().segments)
+}
+
 /// A system's section for one feed, its tables where they were found (a place of the preset's, and the
 /// address); a place that was not found is a question.
 pub fn section(preset: &str, feed: &str, places: &[(&str, &str)]) -> Option<String> {

@@ -77,16 +77,23 @@ fn is_of(found: &Found, feed: &str) -> bool {
 fn head(chosen: &[(&Feed, &Found)]) -> String {
     let mut text = String::from(
         "# Proposed by `aftersale init --from`, after a look at the first rows of some objects.\n\
-         # A line with `# ?` is a question: answer it, then run `aftersale check --config THIS_FILE`.\n\
+         # A line marked with a question is yours to answer; then run `aftersale check --config THIS_FILE`.\n\
          # `aftersale init --preset plain` prints every key with its meaning.\n\n\
          output   = \"data/out\"            # where runs are published: a path or s3://bucket/prefix\n\
          timezone = \"UTC\"                 # ? the zone of your days, weeks and months, such as Europe/Madrid\n",
     );
     text.push_str(&score(chosen));
+    let exports = chosen.iter().filter_map(|(_, found)| found.matched.export.as_ref());
+    let of_presets: Vec<&str> = exports
+        .filter(|export| export.place.is_some())
+        .flat_map(|export| presets::segments(&export.preset))
+        .copied()
+        .collect();
     let named: Vec<String> = SEGMENTS
         .iter()
         .filter(|name| {
-            chosen.iter().any(|(_, found)| found.matched.columns.iter().any(|(ours, _)| ours == *name))
+            of_presets.contains(name)
+                || chosen.iter().any(|(_, found)| found.matched.columns.iter().any(|(ours, _)| ours == *name))
         })
         .map(|name| format!("\"{name}\""))
         .collect();

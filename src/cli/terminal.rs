@@ -286,10 +286,16 @@ fn remarks(summary: &Summary) -> String {
     )
 }
 
-/// Rows as a table.
-pub fn table(rows: &[RecordBatch]) -> Result<String> {
+/// Rows as a table, the first `most` of them.
+pub fn table(rows: &[RecordBatch], most: usize) -> Result<String> {
     let failed = |e| Error::internal("the rows cannot be shown").caused_by(e);
-    let rows: Vec<RecordBatch> = rows.iter().map(rounded).collect::<Result<_>>()?;
+    let mut left = most;
+    let rows = rows.iter().map(|batch| {
+        let batch = batch.slice(0, batch.num_rows().min(left));
+        left -= batch.num_rows();
+        rounded(&batch)
+    });
+    let rows: Vec<RecordBatch> = rows.collect::<Result<_>>()?;
     let text = arrow::util::pretty::pretty_format_batches(&rows).map_err(failed)?;
     Ok(format!("{text}\n"))
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::engine::{self, Engine};
 use crate::error::{Error, Result};
+use crate::sources::raw::check_footer;
 use crate::store::{Object, Store};
 
 /// Of each object, at most.
@@ -305,6 +306,7 @@ fn flatten(path: &str, value: &Value, row: &mut Vec<(String, String)>) {
 // ---- Parquet -------------------------------------------------------------------------------------------
 
 async fn parquet(engine: &Engine, place: &Store, object: &Object, sample: &mut Sample) -> Result<()> {
+    check_footer(place, object).await?;
     let ctx = engine.mapping_session();
     let pinned = place.pinned(std::slice::from_ref(object))?;
     engine::register_store(&ctx, "sample", "sample://object", pinned, true).await?;

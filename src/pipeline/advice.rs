@@ -15,6 +15,13 @@ pub(super) fn of(checked: &Checked) -> Vec<String> {
     let mut advice = Vec::new();
     // What stops a run has its way out in its hint.
     advice.extend(checked.stops.iter().filter_map(|stop| stop.hint_text()).map(str::to_string));
+    if !checked.open_questions.is_empty() {
+        let lines: Vec<String> = checked.open_questions.iter().map(usize::to_string).collect();
+        advice.push(format!(
+            "answer what the proposal has left open and take the marks `# ?` away: line {} of the configuration",
+            lines.join(", ")
+        ));
+    }
     for feed in &checked.feeds {
         advice.extend(about_values(feed));
     }
@@ -112,14 +119,15 @@ fn about_words(feed: &FeedCheck, checked: &Checked) -> Vec<String> {
                 true => format!("its {} different values", words.different),
                 false => shown.join(", "),
             };
+            let theirs: Vec<String> =
+                words.shown.iter().take(3).map(|(word, _)| format!("{word:?} = \"…\"")).collect();
+            let theirs = if theirs.is_empty() { "\"theirs\" = \"ours\"".into() } else { theirs.join(", ") };
             format!(
-                "say what {found} of `{}.{}` mean, where it is one of {}: under [sources.{}], \
-                 words = {{ {} = {{ \"theirs\" = \"ours\" }} }}",
+                "say what {found} of `{0}.{1}` means, where it is one of {2}: under [sources.{0}], \
+                 words.{1} = {{ {theirs} }}",
                 feed.feed,
                 words.column,
                 words.known.join(", "),
-                feed.feed,
-                words.column
             )
         })
         .collect()

@@ -33,6 +33,8 @@ pub struct Checked {
     pub not_measured: Vec<NotMeasured>,
     /// What would stop a run.
     pub stops: Vec<Error>,
+    /// Lines of the configuration that a proposal has left open.
+    pub open_questions: Vec<usize>,
     /// What to do next, the most pressing first.
     pub advice: Vec<String>,
     /// Whether a changed contract was taken over; none: nobody asked.
@@ -222,6 +224,7 @@ impl Job<'_> {
             .collect();
         checked.stops = self.input_stops().await?;
         checked.stops.extend(self.link_stops(progress).await?);
+        checked.open_questions = questions(&self.config.text);
         checked.advice = advice::of(&checked);
         Ok(checked)
     }
@@ -330,6 +333,12 @@ impl Job<'_> {
         }
         Ok(values)
     }
+}
+
+/// The lines that still carry the mark of a question, as `aftersale init --from` sets it.
+fn questions(text: &str) -> Vec<usize> {
+    let lines = text.lines().zip(1..).filter(|(line, _)| line.contains("# ? ") || line.ends_with("# ?"));
+    lines.map(|(_, number)| number).collect()
 }
 
 /// Column to the touchpoints that wait for it, over all feeds; the most wanted first.

@@ -21,7 +21,7 @@ pub mod modes;
 pub mod notes;
 mod object;
 pub mod pin;
-mod raw;
+pub mod raw;
 pub mod text;
 pub mod typed;
 mod unique;

@@ -123,7 +123,10 @@ async fn pin_table(
             Some((url, reason)) => {
                 refused.with("skipped", format!("{url} ({reason})")).hint(way_out(reason, table.format))
             }
-            None => refused.hint("check the address; a folder ends with `/`, a pattern may hold `*`"),
+            None => refused.hint(
+                "check the address: a path is taken from the folder of the configuration; a folder ends with `/`, \
+                 a pattern may hold `*`",
+            ),
         });
     }
     Ok(PinnedTable {

@@ -212,7 +212,10 @@ fn with_exports(error: Error, copies: &[Object], exports: &[Object]) -> Error {
 }
 
 /// A Parquet file ends with the length of its footer, which must fit into it.
-async fn check_footer(store: &Store, object: &Object) -> Result<()> {
+///
+/// # Errors
+/// `Kind::Data` where it does not; those of the storage.
+pub async fn check_footer(store: &Store, object: &Object) -> Result<()> {
     let end = store.tail(object, 8).await?;
     let length = end.first_chunk::<4>().map_or(u64::MAX, |bytes| u64::from(u32::from_le_bytes(*bytes)));
     if end.ends_with(b"PAR1") && length.saturating_add(8) <= object.bytes {

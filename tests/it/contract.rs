@@ -473,8 +473,9 @@ fn a_check_shows_words_that_are_not_understood() {
     let told: Vec<&str> = outcome.stdout.split_whitespace().collect();
     let told = told.join(" ");
     for advice in [
-        "say what `out`, `in` of `interactions.initiated_by` mean, where it is one of company, customer",
-        "say what `COURTESY` of `interactions.kind` mean",
+        "say what `out`, `in` of `interactions.initiated_by` means, where it is one of company, customer: under \
+         [sources.interactions], words.initiated_by = { \"out\" = \"…\", \"in\" = \"…\" }",
+        "say what `COURTESY` of `interactions.kind` means",
         "mend what is said above of `purchases.promised_at`, `interactions.initiated_by` first",
     ] {
         assert!(told.contains(advice), "{advice}\n{}", outcome.told());

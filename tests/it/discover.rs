@@ -95,6 +95,26 @@ fn compressed_exports_are_recognised() {
     check(folder.path(), &proposal.replace("# score = \"\"", "score = \"Q1\"")).expect(0);
 }
 
+/// Neither a damaged file nor what an earlier run has published keeps the exports from being mapped.
+#[test]
+fn damaged_files_and_own_output_are_passed_by() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    lake(folder.path());
+    write(folder.path(), "lake/odd/x.parquet", "PAR1xxxxPAR1");
+    write(folder.path(), "lake/out/latest.json", "{}");
+    write(
+        folder.path(),
+        "lake/out/runs/a/fct_exposures/part.csv",
+        "response_id,responded_at,score,order_id\nR1,2025-01-20,9,O1\n",
+    );
+    let proposal = aftersale(&["init", "--from", text(&folder.path().join("lake"))]).expect(0).stdout;
+    for line in ["lake/odd/ (a Parquet file is damaged", "out/ (published by this program)", "perhaps \"Q1\""]
+    {
+        assert!(proposal.contains(line), "{line}\n--- is not in\n{proposal}");
+    }
+    assert!(!proposal.contains("fct_exposures"), "{proposal}");
+}
+
 #[test]
 fn what_looks_like_nothing_is_left_as_a_question() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -251,7 +271,7 @@ const FOREIGN: &[&str] = &[
     "team = \"group\" ",
     // interactions
     "words.initiated_by = { in = \"customer\", out = \"company\" }   # ? ",
-    "# kinds = { COURTESY = \"?\" }\n",
+    "# words.kind = { COURTESY = \"?\" }\n",
     "interaction_id = \"id\" ",
     "occurred_at = \"when\" ",
     "kind = \"what\" ",

@@ -184,7 +184,7 @@ fn words(ours: &str, codes: &Codes) -> Vec<String> {
     }
     if !codes.open.is_empty() {
         let pairs: Vec<String> = codes.open.iter().map(|theirs| format!("{} = \"?\"", key(theirs))).collect();
-        let name = if ours == "kind" { "kinds".into() } else { format!("words.{ours}") };
+        let name = format!("words.{ours}");
         lines.push(format!("# ? {ours}: what do these words mean? ours are {known}"));
         lines.push(format!("# {name} = {{ {} }}", pairs.join(", ")));
     }
