@@ -117,8 +117,8 @@ impl<'a> Analysis<'a> {
         Ok(Fitted { model, fit })
     }
 
-    /// Why there is no estimate for a touchpoint in a model; none if there can be one.
-    pub fn missing(&self, model: &Model, touchpoint: usize) -> Option<Missing> {
+    /// Why there is no estimate for a touchpoint in a fit; none if there can be one.
+    pub fn missing(&self, fitted: Result<&Fitted, NoFit>, touchpoint: usize) -> Option<Missing> {
         let support = &self.support[touchpoint];
         let unexposed: u64 = support.unexposed.iter().sum();
         match (support.exposed_answers(), unexposed) {
@@ -126,9 +126,10 @@ impl<'a> Analysis<'a> {
             (0, _) => Some(Missing::NobodyMet),
             // States of one factor are compared with the reference, which may be no one's.
             (_, 0) => Some(Missing::EverybodyMet),
-            _ => match model.column(touchpoint, State::Yes) {
-                Some(_) => None,
-                None => Some(match model.why_dropped(touchpoint) {
+            _ => match fitted {
+                Err(reason) => Some(Missing::NoFit(reason)),
+                Ok(Fitted { model, .. }) if model.column(touchpoint, State::Yes).is_some() => None,
+                Ok(Fitted { model, .. }) => Some(match model.why_dropped(touchpoint) {
                     Some(Dropped::EveryAnswer) => Missing::EverybodyMet,
                     Some(reason) => Missing::Same(reason.clone()),
                     None => Missing::NobodyMet,
@@ -182,6 +183,7 @@ fn support(problem: &Problem, patterns: &Patterns, groupings: &[Grouping]) -> Ve
     all
 }
 
+/// Per touchpoint: clusters with an exposed answer.
 fn exposed_clusters(grouping: &Grouping, patterns: &Patterns, met: &[Vec<u16>], touchpoints: usize) -> Vec<u64> {
     let mut clusters = vec![0u64; touchpoints];
     for (pattern, met) in met.iter().enumerate() {

@@ -100,11 +100,7 @@ impl Fits {
             let rests_on = |touchpoint: &usize| estimand == Estimand::Direct || self.total_of[*touchpoint] == at;
             let mut here = Vec::new();
             for touchpoint in (0..analysis.touchpoints()).filter(rests_on) {
-                let reason = match fit {
-                    Ok(fitted) => analysis.missing(&fitted.model, touchpoint),
-                    Err(reason) => Some(Missing::NoFit(*reason)),
-                };
-                match reason {
+                match analysis.missing(fit.as_ref().map_err(|reason| *reason), touchpoint) {
                     None => here.push(touchpoint),
                     some => missing[touchpoint] = some,
                 }

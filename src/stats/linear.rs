@@ -18,6 +18,9 @@ pub fn inverse(matrix: &DMatrix<f64>) -> Option<(DMatrix<f64>, f64)> {
 /// A root R of a covariance, R Rᵀ = `matrix`, by eigenvalues; those below zero (rounding, crossed
 /// groupings) count as zero.
 pub fn root(matrix: &DMatrix<f64>) -> DMatrix<f64> {
+    if matrix.nrows() == 0 {
+        return matrix.clone();
+    }
     let eigen = matrix.clone().symmetric_eigen();
     let scale = DVector::from_iterator(eigen.eigenvalues.len(), eigen.eigenvalues.iter().map(|v| v.max(0.0).sqrt()));
     &eigen.eigenvectors * DMatrix::from_diagonal(&scale)

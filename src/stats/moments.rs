@@ -40,8 +40,8 @@ pub struct Target<'a> {
     pub singles: &'a [(u32, u8, f64)],
     /// Clusters of several with an answer in the target, by position in the grouping.
     pub several: &'a [u32],
-    /// Per answer, whether it is in the target; none: all are.
-    pub members: Option<&'a [bool]>,
+    /// Per answer a level, and the one that is the target; none: all answers are.
+    pub members: Option<(&'a [u16], u16)>,
 }
 
 /// What one grouping yields.
@@ -92,7 +92,7 @@ pub fn squares(
                 else {
                     continue;
                 };
-                let is_member = target.members.is_none_or(|members| members[*answer as usize]);
+                let is_member = target.members.is_none_or(|(levels, level)| levels[*answer as usize] == level);
                 walk.read(pattern as usize);
                 walk.add(pattern as usize, class as usize, weight, is_member);
             }

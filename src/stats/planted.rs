@@ -23,6 +23,8 @@ pub struct World {
     pub states: [Vec<State>; 5],
     pub region: Vec<u16>,
     pub month: Vec<u16>,
+    /// By how many standard deviations lateness's slope differs, per region.
+    pub of_region: Vec<f64>,
 }
 
 /// What differs between worlds.
@@ -77,6 +79,7 @@ impl World {
         let of_region: Vec<f64> = (0..REGIONS)
             .map(|_| (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0)
             .collect();
+        world.of_region.clone_from(&of_region);
         for answer in 0..answers {
             let is_repeated = answer % 10 < 3 && answer % 2 == 1;
             if !is_repeated {
@@ -195,6 +198,28 @@ pub fn truth(switches: Switches) -> ([f64; 5], [f64; 5]) {
     }
     (direct[TICKET], direct[SLOW]) = (total[TICKET], total[SLOW]);
     (total, direct)
+}
+
+/// True NPS points of undoing lateness, in the process, over the answers of one region whose slope differs.
+pub fn late_in_region(switches: Switches, region: u16, deviation: f64) -> f64 {
+    let mut points = 0.0;
+    for month in 0..3 {
+        let [late, _] = chance_of_delivery(region, month);
+        let nps = |is_late: bool, ticket: bool, slow: bool| {
+            let mut eta = eta(&switches, region, month, [is_late, false, ticket, slow, false]);
+            eta[1] += if is_late { switches.varies * deviation } else { 0.0 };
+            let (p, _) = super::logit::softmax(eta);
+            100.0 * (1.0 - p[0] - 2.0 * p[1])
+        };
+        let mean = |is_late: bool| {
+            let t = chance_of_ticket(region, is_late, false);
+            let s = chance_of_slow(month);
+            (1.0 - t) * nps(is_late, false, false)
+                + t * ((1.0 - s) * nps(is_late, true, false) + s * nps(is_late, true, true))
+        };
+        points += late / 3.0 * (mean(false) - mean(true));
+    }
+    points
 }
 
 trait FromBool {

@@ -84,6 +84,10 @@ pub fn standardise<'a>(
             let columns = model.rows.columns(row);
             let before = piece.gains.len();
             let weight = target[row];
+            if weight == 0.0 {
+                piece.counts.push(0);
+                continue;
+            }
             let mut observed = None;
             for at in columns.iter().map(|c| met_by_column[usize::from(*c)]).filter(|at| *at != u16::MAX) {
                 let p = *observed.get_or_insert_with(|| fitted.fit.probabilities_at(columns.iter().copied(), shift));
@@ -93,9 +97,6 @@ pub fn standardise<'a>(
                 let promoter = |p: [f64; 2]| 1.0 - p[0] - p[1];
                 let gains = [p[1] - p0[1], promoter(p0) - promoter(p), p[1]];
                 piece.gains.push(Gain { at, gains });
-                if weight == 0.0 {
-                    continue;
-                }
                 let at = usize::from(at);
                 piece.exposed[at] += weight;
                 for (sum, gain) in piece.sums[at].iter_mut().zip(gains) {
@@ -159,7 +160,7 @@ pub fn standardise<'a>(
 }
 
 impl Standardised<'_> {
-    /// The gains of a row of the model, one for each of the touchpoints that it met.
+    /// The gains of a row of the model, one for each of the touchpoints that it met; none outside the target.
     #[inline]
     pub fn gains(&self, row: usize) -> &[Gain] {
         &self.gains[self.gain_starts[row]..self.gain_starts[row + 1]]
