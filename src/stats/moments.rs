@@ -19,7 +19,7 @@ use nalgebra::DMatrix;
 use super::analysis::Analysis;
 use super::chunks;
 use super::clusters::Grouping;
-use super::standardise::{GAINS, Standardised};
+use super::standardise::{GAINS, Gain, Standardised};
 
 pub const SUMS: usize = 9;
 /// Σ_c v_c v_cᵀ of one touchpoint.
@@ -73,16 +73,15 @@ pub fn squares(
     centres: Option<&[f64]>,
 ) -> Squares {
     let many: usize = groups.iter().map(|group| group.touchpoints.len()).sum();
+    let own = OwnParts::of(groups, analysis.patterns.len());
+    let table = parts_by_class(analysis, groups, grouping, target);
     let run = |singles: Range<usize>, several: Range<usize>| {
-        let mut walk = Walk::new(groups, centres);
-        let mut before = u32::MAX;
+        let mut parts = ModelParts::new(groups);
+        let mut walk = Walk::new(many, centres);
         for (pattern, class, weight) in &target.singles[singles] {
-            if *pattern != before {
-                walk.read(*pattern as usize);
-                before = *pattern;
-            }
             walk.clear();
-            walk.add(*pattern as usize, usize::from(*class), 1.0, true);
+            parts.add(*pattern as usize, usize::from(*class), 1.0, &mut walk.model);
+            walk.add_own(own.of_pattern(*pattern), *class, 1.0);
             walk.square(*weight);
         }
         for cluster in &target.several[several] {
@@ -92,9 +91,17 @@ pub fn squares(
                 else {
                     continue;
                 };
-                let is_member = target.members.is_none_or(|(levels, level)| levels[*answer as usize] == level);
-                walk.read(pattern as usize);
-                walk.add(pattern as usize, class as usize, weight, is_member);
+                match &table {
+                    Some(table) => {
+                        let from = (pattern as usize * 3 + class as usize) * GAINS * many;
+                        let parts = &table[from..from + GAINS * many];
+                        walk.model.iter_mut().zip(parts).for_each(|(sum, part)| *sum += weight * part);
+                    }
+                    None => parts.add(pattern as usize, class as usize, weight, &mut walk.model),
+                }
+                if target.members.is_none_or(|(levels, level)| levels[*answer as usize] == level) {
+                    walk.add_own(own.of_pattern(pattern), class as u8, weight);
+                }
             }
             walk.square(1.0);
         }
@@ -105,23 +112,138 @@ pub fn squares(
     parts.extend(chunks::map(target.several.len(), threads, |range| run(0..0, range)));
     let sums = chunks::sum(parts);
 
-    let common = &sums[..3];
-    let mut at = 3;
-    let mut moments = Vec::with_capacity(many);
-    for group in groups {
-        let e = group.touchpoints.len();
-        let (dense, sparse) = (&sums[at..at + DENSE * e], &sums[at + DENSE * e..at + (DENSE + SPARSE) * e]);
-        moments.extend((0..e).map(|one| assemble(common, e, one, dense, &sparse[one * SPARSE..(one + 1) * SPARSE])));
-        at += (DENSE + SPARSE) * e;
-    }
+    let (common, rest) = sums.split_at(3);
+    let (dense, rest) = rest.split_at(DENSE * many);
+    let (sparse, triangle) = rest.split_at(SPARSE * many);
+    let moments =
+        (0..many).map(|e| assemble(common, many, e, dense, &sparse[e * SPARSE..(e + 1) * SPARSE])).collect();
     let joint = centres.map(|_| {
-        let triangle = &sums[at..];
         DMatrix::from_fn(many, many, |i, j| {
             let (i, j) = (i.max(j), i.min(j));
             triangle[i * (i + 1) / 2 + j]
         })
     });
     Squares { moments, joint }
+}
+
+/// Bytes that a table of the model's parts may take.
+const LARGEST_TABLE: usize = 256 << 20;
+
+/// The model's parts of an answer of weight one, per pattern and class, where clusters of several are worth a
+/// table and it is not too large.
+fn parts_by_class(
+    analysis: &Analysis,
+    groups: &[Standardised],
+    grouping: &Grouping,
+    target: Target,
+) -> Option<Vec<f64>> {
+    let length: usize = groups.iter().map(|group| group.touchpoints.len() * GAINS).sum();
+    let patterns = analysis.patterns.len();
+    let answers = if target.members.is_some() { 0 } else { grouping.answers.len() };
+    if answers < patterns || patterns * 3 * length * 8 > LARGEST_TABLE {
+        return None;
+    }
+    let pieces = chunks::map(patterns, analysis.threads, |range| {
+        let mut piece = vec![0.0; range.len() * 3 * length];
+        let mut parts = ModelParts::new(groups);
+        for (pattern, sums) in range.zip(piece.chunks_exact_mut(3 * length)) {
+            for (class, sums) in sums.chunks_exact_mut(length).enumerate() {
+                parts.add(pattern, class, 1.0, sums);
+            }
+        }
+        piece
+    });
+    Some(pieces.concat())
+}
+
+/// The own parts per pattern: (touchpoint among all groups, gains).
+struct OwnParts {
+    starts: Vec<usize>,
+    gains: Vec<Gain>,
+}
+
+impl OwnParts {
+    fn of(groups: &[Standardised], patterns: usize) -> OwnParts {
+        let mut own = OwnParts { starts: Vec::with_capacity(patterns + 1), gains: Vec::new() };
+        own.starts.push(0);
+        for pattern in 0..patterns {
+            let mut before = 0;
+            for group in groups {
+                let gains = group.gains(group.fitted.model.row_of[pattern] as usize);
+                own.gains.extend(gains.iter().map(|gain| Gain { at: gain.at + before, gains: gain.gains }));
+                before += group.touchpoints.len() as u16;
+            }
+            own.starts.push(own.gains.len());
+        }
+        own
+    }
+
+    fn of_pattern(&self, pattern: u32) -> &[Gain] {
+        &self.gains[self.starts[pattern as usize]..self.starts[pattern as usize + 1]]
+    }
+}
+
+/// What residuals move, for the pattern that was read last.
+struct ModelParts<'a> {
+    groups: &'a [Standardised<'a>],
+    read: Option<usize>,
+    /// Per group: for a unit of residual of each free class, gains × touchpoints.
+    pulls: Vec<Vec<f64>>,
+    probabilities: Vec<[f64; 2]>,
+    many: usize,
+}
+
+impl<'a> ModelParts<'a> {
+    fn new(groups: &'a [Standardised<'a>]) -> ModelParts<'a> {
+        ModelParts {
+            groups,
+            read: None,
+            pulls: groups.iter().map(|group| vec![0.0; 2 * GAINS * group.touchpoints.len()]).collect(),
+            probabilities: vec![[0.0; 2]; groups.len()],
+            many: groups.iter().map(|group| group.touchpoints.len()).sum(),
+        }
+    }
+
+    fn read(&mut self, pattern: usize) {
+        if self.read == Some(pattern) {
+            return;
+        }
+        self.read = Some(pattern);
+        for ((group, pulls), p) in self.groups.iter().zip(&mut self.pulls).zip(&mut self.probabilities) {
+            let step = pulls.len();
+            let row = group.fitted.model.row_of[pattern] as usize;
+            *p = group.fitted.fit.probabilities[row];
+            pulls.fill(0.0);
+            for column in group.fitted.model.rows.columns(row) {
+                let from = usize::from(*column) * step;
+                for (sum, pull) in pulls.iter_mut().zip(&group.pull[from..from + step]) {
+                    *sum += pull;
+                }
+            }
+        }
+    }
+
+    /// Adds the model's part of an answer to sums of gains × touchpoints of all groups.
+    fn add(&mut self, pattern: usize, class: usize, weight: f64, sums: &mut [f64]) {
+        self.read(pattern);
+        let mut before = 0;
+        for (pulls, p) in self.pulls.iter().zip(&self.probabilities) {
+            let residual = [
+                weight * (f64::from(u8::from(class == 1)) - p[0]),
+                weight * (f64::from(u8::from(class == 2)) - p[1]),
+            ];
+            let e = pulls.len() / (2 * GAINS);
+            let (passive, detractor) = pulls.split_at(GAINS * e);
+            for gain in 0..GAINS {
+                let sums = &mut sums[gain * self.many + before..gain * self.many + before + e];
+                let (passive, detractor) = (&passive[gain * e..][..e], &detractor[gain * e..][..e]);
+                for ((sum, passive), detractor) in sums.iter_mut().zip(passive).zip(detractor) {
+                    *sum += residual[0] * passive + residual[1] * detractor;
+                }
+            }
+            before += e;
+        }
+    }
 }
 
 fn assemble(common: &[f64], many: usize, one: usize, dense: &[f64], sparse: &[f64]) -> Moments {
@@ -162,57 +284,36 @@ fn assemble(common: &[f64], many: usize, one: usize, dense: &[f64], sparse: &[f6
 
 /// The sums of one cluster and the squares so far.
 struct Walk<'a> {
-    groups: &'a [Standardised<'a>],
     centres: Option<&'a [f64]>,
-    states: Vec<GroupState>,
+    many: usize,
     /// w of the cluster's answers in the target, and of its detractors.
     weight: f64,
     detractors: f64,
-    common: [f64; 3],
-    stacked: Vec<f64>,
-    joint: Vec<f64>,
-}
-
-struct GroupState {
-    /// What a unit of residual of each free class moves, for the pattern that was read: 2 × gains × touchpoints.
-    pulls: Vec<f64>,
-    row: usize,
     /// Gains × touchpoints: the model's part.
     model: Vec<f64>,
     own: Vec<[f64; OWN]>,
     touched: Vec<u16>,
-    is_touched: Vec<bool>,
+    common: [f64; 3],
     dense: Vec<f64>,
     sparse: Vec<f64>,
+    stacked: Vec<f64>,
+    joint: Vec<f64>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(groups: &'a [Standardised<'a>], centres: Option<&'a [f64]>) -> Walk<'a> {
-        let states: Vec<GroupState> = groups
-            .iter()
-            .map(|group| {
-                let e = group.touchpoints.len();
-                GroupState {
-                    pulls: vec![0.0; 2 * GAINS * e],
-                    row: 0,
-                    model: vec![0.0; GAINS * e],
-                    own: vec![[0.0; OWN]; e],
-                    touched: Vec::new(),
-                    is_touched: vec![false; e],
-                    dense: vec![0.0; DENSE * e],
-                    sparse: vec![0.0; SPARSE * e],
-                }
-            })
-            .collect();
-        let many: usize = groups.iter().map(|group| group.touchpoints.len()).sum();
+    fn new(many: usize, centres: Option<&'a [f64]>) -> Walk<'a> {
         let pairs = if centres.is_some() { many * (many + 1) / 2 } else { 0 };
         Walk {
-            groups,
             centres,
-            states,
+            many,
             weight: 0.0,
             detractors: 0.0,
+            model: vec![0.0; GAINS * many],
+            own: vec![[0.0; OWN]; many],
+            touched: Vec::new(),
             common: [0.0; 3],
+            dense: vec![0.0; DENSE * many],
+            sparse: vec![0.0; SPARSE * many],
             stacked: vec![0.0; many],
             joint: vec![0.0; pairs],
         }
@@ -220,59 +321,25 @@ impl<'a> Walk<'a> {
 
     fn clear(&mut self) {
         (self.weight, self.detractors) = (0.0, 0.0);
-        for state in &mut self.states {
-            state.model.fill(0.0);
-            for at in state.touched.drain(..) {
-                state.own[usize::from(at)] = [0.0; OWN];
-                state.is_touched[usize::from(at)] = false;
-            }
+        self.model.fill(0.0);
+        for at in self.touched.drain(..) {
+            self.own[usize::from(at)] = [0.0; OWN];
         }
     }
 
-    fn read(&mut self, pattern: usize) {
-        for (group, state) in self.groups.iter().zip(&mut self.states) {
-            let step = state.pulls.len();
-            state.row = group.fitted.model.row_of[pattern] as usize;
-            state.pulls.fill(0.0);
-            for column in group.fitted.model.rows.columns(state.row) {
-                let from = usize::from(*column) * step;
-                for (sum, pull) in state.pulls.iter_mut().zip(&group.pull[from..from + step]) {
-                    *sum += pull;
-                }
+    /// Adds the own part of an answer of the target.
+    fn add_own(&mut self, gains: &[Gain], class: u8, weight: f64) {
+        self.weight += weight;
+        self.detractors += if class == 2 { weight } else { 0.0 };
+        for gain in gains {
+            let own = &mut self.own[usize::from(gain.at)];
+            if own[OWN - 1] == 0.0 {
+                self.touched.push(gain.at);
             }
-        }
-    }
-
-    /// Adds an answer with the pattern that was read.
-    fn add(&mut self, pattern: usize, class: usize, weight: f64, is_member: bool) {
-        debug_assert!(self.groups.iter().zip(&self.states).all(|(g, s)| g.fitted.model.row_of[pattern] as usize == s.row));
-        if is_member {
-            self.weight += weight;
-            self.detractors += if class == 2 { weight } else { 0.0 };
-        }
-        for (group, state) in self.groups.iter().zip(&mut self.states) {
-            let p = group.fitted.fit.probabilities[state.row];
-            let residual = [
-                weight * (f64::from(u8::from(class == 1)) - p[0]),
-                weight * (f64::from(u8::from(class == 2)) - p[1]),
-            ];
-            let (passive, detractor) = state.pulls.split_at(state.model.len());
-            for ((sum, passive), detractor) in state.model.iter_mut().zip(passive).zip(detractor) {
-                *sum += residual[0] * passive + residual[1] * detractor;
+            for (sum, gain) in own.iter_mut().zip(gain.gains) {
+                *sum += weight * gain;
             }
-            if !is_member {
-                continue;
-            }
-            for gain in group.gains(state.row) {
-                let at = usize::from(gain.at);
-                if !state.is_touched[at] {
-                    state.is_touched[at] = true;
-                    state.touched.push(gain.at);
-                }
-                for (sum, gain) in state.own[at].iter_mut().zip(gain.gains.iter().chain([&1.0])) {
-                    *sum += weight * gain;
-                }
-            }
+            own[OWN - 1] += weight;
         }
     }
 
@@ -282,44 +349,40 @@ impl<'a> Walk<'a> {
         self.common[0] += weight * self.weight;
         self.common[1] += weight * self.detractors;
         self.common[2] += detractors * self.detractors;
-        for state in &mut self.states {
-            let e = state.own.len();
-            let mut sums = state.dense.chunks_exact_mut(e.max(1));
-            for i in 0..GAINS {
+        let e = self.many;
+        let [x, y, z] = [0, 1, 2].map(|gain| &self.model[gain * e..(gain + 1) * e]);
+        for (at, (one, other)) in [(x, x), (y, x), (y, y), (z, x), (z, y), (z, z)].into_iter().enumerate() {
+            for ((sum, one), other) in self.dense[at * e..(at + 1) * e].iter_mut().zip(one).zip(other) {
+                *sum += times * one * other;
+            }
+        }
+        // Most clusters hold no detractor: nothing to add.
+        for (at, factor) in [(PAIRS, weight), (PAIRS + GAINS, detractors)] {
+            if factor != 0.0 {
+                let sums = &mut self.dense[at * e..(at + GAINS) * e];
+                sums.iter_mut().zip(&self.model).for_each(|(sum, x)| *sum += factor * x);
+            }
+        }
+        for at in self.touched.iter().map(|at| usize::from(*at)) {
+            let own = self.own[at];
+            let sums = &mut self.sparse[at * SPARSE..(at + 1) * SPARSE];
+            let mut next = 0;
+            for own in own {
+                for gain in 0..GAINS {
+                    sums[next] += times * own * self.model[gain * e + at];
+                    next += 1;
+                }
+            }
+            for i in 0..OWN {
                 for j in 0..=i {
-                    let (one, other) = (&state.model[i * e..(i + 1) * e], &state.model[j * e..(j + 1) * e]);
-                    let Some(sum) = sums.next() else { continue };
-                    for ((sum, x), y) in sum.iter_mut().zip(one).zip(other) {
-                        *sum += times * x * y;
-                    }
+                    sums[next] += times * own[i] * own[j];
+                    next += 1;
                 }
             }
-            for factor in [weight, detractors] {
-                for i in 0..GAINS {
-                    let Some(sum) = sums.next() else { continue };
-                    for (sum, x) in sum.iter_mut().zip(&state.model[i * e..(i + 1) * e]) {
-                        *sum += factor * x;
-                    }
-                }
-            }
-            for at in state.touched.iter().map(|at| usize::from(*at)) {
-                let own = &state.own[at];
-                let mut sums = state.sparse[at * SPARSE..(at + 1) * SPARSE].iter_mut();
-                let mut put = |x: f64| {
-                    if let Some(sum) = sums.next() {
-                        *sum += x;
-                    }
-                };
-                for own in own {
-                    (0..GAINS).for_each(|gain| put(times * own * state.model[gain * e + at]));
-                }
-                for i in 0..OWN {
-                    (0..=i).for_each(|j| put(times * own[i] * own[j]));
-                }
-                for own in own {
-                    put(weight * own);
-                    put(detractors * own);
-                }
+            for own in own {
+                sums[next] += weight * own;
+                sums[next + 1] += detractors * own;
+                next += 2;
             }
         }
         if let Some(centres) = self.centres {
@@ -328,31 +391,27 @@ impl<'a> Walk<'a> {
     }
 
     fn stack(&mut self, centres: &[f64], times: f64) {
-        let mut at = 0;
-        for state in &self.states {
-            let e = state.own.len();
-            for one in 0..e {
-                let model = state.model[one] + state.model[e + one];
-                let own = state.own[one][0] + state.own[one][1];
-                self.stacked[at] = 100.0 * (model + own) - centres[at] * self.weight;
-                at += 1;
-            }
+        let (fall, rise) = self.model.split_at(self.many);
+        let parts = self.stacked.iter_mut().zip(fall).zip(rise).zip(centres);
+        for (((stacked, fall), rise), centre) in parts {
+            *stacked = 100.0 * (fall + rise) - centre * self.weight;
         }
-        let mut sums = self.joint.iter_mut();
-        for (i, one) in self.stacked.iter().enumerate() {
-            let one = times * one;
-            for (other, sum) in self.stacked[..=i].iter().zip(&mut sums) {
-                *sum += one * other;
-            }
+        for at in self.touched.iter().map(|at| usize::from(*at)) {
+            self.stacked[at] += 100.0 * (self.own[at][0] + self.own[at][1]);
+        }
+        let mut from = 0;
+        for i in 0..self.many {
+            let one = times * self.stacked[i];
+            let sums = &mut self.joint[from..from + i + 1];
+            sums.iter_mut().zip(&self.stacked).for_each(|(sum, other)| *sum += one * other);
+            from += i + 1;
         }
     }
 
     fn into_sums(self) -> Vec<f64> {
         let mut sums = self.common.to_vec();
-        for state in self.states {
-            sums.extend(state.dense);
-            sums.extend(state.sparse);
-        }
+        sums.extend(self.dense);
+        sums.extend(self.sparse);
         sums.extend(self.joint);
         sums
     }
