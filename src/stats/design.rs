@@ -103,18 +103,20 @@ impl Columns {
         }
         let term_order = (0..covariates).chain(order.parents_first.iter().map(|t| covariates + t)).collect();
         let mut all = Columns { columns, at, term_order, covariates, products: DMatrix::zeros(0, 0) };
-        all.products = all.products(patterns, threads);
+        let answers: Vec<f64> =
+            patterns.counts.iter().map(|counts| counts.iter().map(|n| f64::from(*n)).sum()).collect();
+        all.products = all.cross_products(patterns, &answers, threads);
         Ok(all)
     }
 
-    fn products(&self, patterns: &Patterns, threads: usize) -> DMatrix<f64> {
+    fn cross_products(&self, patterns: &Patterns, answers: &[f64], threads: usize) -> DMatrix<f64> {
         let width = self.columns.len();
         let parts = chunks::map(patterns.len(), threads, |range| {
             let mut sums = vec![0.0; width * width];
             let mut row = Vec::new();
             for pattern in range {
                 row_of(&self.at, &self.term_order, patterns, pattern, &mut row);
-                let answers: f64 = patterns.counts[pattern].iter().map(|n| f64::from(*n)).sum();
+                let answers = answers[pattern];
                 for (at, i) in row.iter().enumerate() {
                     for j in &row[..=at] {
                         sums[usize::from(*i) * width + usize::from(*j)] += answers;
@@ -141,7 +143,31 @@ impl Columns {
         };
         let wanted: Vec<usize> =
             (0..self.columns.len()).filter(|column| takes_part(&self.columns[*column])).collect();
-        let (kept, dropped) = self.independent(&wanted);
+        let (kept, dropped) = self.independent(&wanted, &self.products);
+        self.model_of(patterns, has, &kept, dropped)
+    }
+
+    /// The model of all covariates and touchpoints whose columns say something of their own in each of
+    /// several sets of answers, given as answers per pattern.
+    pub fn common_model(&self, patterns: &Patterns, sets: &[Vec<f64>], threads: usize) -> Model {
+        let mut kept: Vec<usize> = (0..self.columns.len()).collect();
+        let mut dropped = Vec::new();
+        for answers in sets {
+            let (left, more) = self.independent(&kept, &self.cross_products(patterns, answers, threads));
+            kept = left;
+            dropped.extend(more);
+        }
+        let touchpoints = self.at.len() - self.covariates;
+        self.model_of(patterns, vec![true; touchpoints], &kept, dropped)
+    }
+
+    fn model_of(
+        &self,
+        patterns: &Patterns,
+        has: Vec<bool>,
+        kept: &[usize],
+        dropped: Vec<(Column, Dropped)>,
+    ) -> Model {
         let columns: Vec<Column> = kept.iter().map(|column| self.columns[*column]).collect();
         let mut new_at = vec![REFERENCE; self.columns.len()];
         for (at, column) in kept.iter().enumerate() {
@@ -161,12 +187,16 @@ impl Columns {
 
     /// The columns that are independent of those before them, and why the others are not: Cholesky's
     /// factorisation of the cross products in order, leaving out what has no length left.
-    fn independent(&self, wanted: &[usize]) -> (Vec<usize>, Vec<(Column, Dropped)>) {
+    fn independent(
+        &self,
+        wanted: &[usize],
+        products: &DMatrix<f64>,
+    ) -> (Vec<usize>, Vec<(Column, Dropped)>) {
         let mut kept: Vec<usize> = Vec::new();
         let mut factor: Vec<Vec<f64>> = Vec::new();
         let mut dropped = Vec::new();
         for column in wanted {
-            let square = self.products[(*column, *column)];
+            let square = products[(*column, *column)];
             if square == 0.0 {
                 dropped.push((self.columns[*column], Dropped::NoAnswer));
                 continue;
@@ -174,7 +204,7 @@ impl Columns {
             let mut row: Vec<f64> = Vec::with_capacity(kept.len() + 1);
             for (at, other) in kept.iter().enumerate() {
                 let inner: f64 = row.iter().zip(&factor[at]).map(|(a, b)| a * b).sum();
-                row.push((self.products[(*column, *other)] - inner) / factor[at][at]);
+                row.push((products[(*column, *other)] - inner) / factor[at][at]);
             }
             let left = square - row.iter().map(|x| x * x).sum::<f64>();
             if left > LEAST_OF_ITS_OWN * square.max(1.0) {

@@ -140,7 +140,7 @@ fn parts_by_class(
     let length: usize = groups.iter().map(|group| group.touchpoints.len() * GAINS).sum();
     let patterns = analysis.patterns.len();
     let answers = if target.members.is_some() { 0 } else { grouping.answers.len() };
-    if answers < patterns || patterns * 3 * length * 8 > LARGEST_TABLE {
+    if length == 0 || answers < patterns || patterns * 3 * length * 8 > LARGEST_TABLE {
         return None;
     }
     let pieces = chunks::map(patterns, analysis.threads, |range| {
