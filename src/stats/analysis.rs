@@ -47,7 +47,8 @@ impl Support {
     /// Met by somebody, and by so few that nothing is to be said.
     pub fn is_thin(&self) -> bool {
         self.exposed_answers() > 0
-            && (self.exposed_clusters < FEWEST_CLUSTERS || self.exposed.iter().any(|n| *n < FEWEST_IN_A_CLASS))
+            && (self.exposed_clusters < FEWEST_CLUSTERS
+                || self.exposed.iter().any(|n| *n < FEWEST_IN_A_CLASS))
     }
 }
 
@@ -184,7 +185,12 @@ fn support(problem: &Problem, patterns: &Patterns, groupings: &[Grouping]) -> Ve
 }
 
 /// Per touchpoint: clusters with an exposed answer.
-fn exposed_clusters(grouping: &Grouping, patterns: &Patterns, met: &[Vec<u16>], touchpoints: usize) -> Vec<u64> {
+fn exposed_clusters(
+    grouping: &Grouping,
+    patterns: &Patterns,
+    met: &[Vec<u16>],
+    touchpoints: usize,
+) -> Vec<u64> {
     let mut clusters = vec![0u64; touchpoints];
     for (pattern, met) in met.iter().enumerate() {
         met.iter().for_each(|t| clusters[usize::from(*t)] += u64::from(grouping.single_counts[pattern]));

@@ -208,9 +208,8 @@ impl Game {
             let mut eta = self.base;
             let mut before = self.value(eta);
             for _ in 0..many {
-                let is_free = |at: &usize| {
-                    !is_in[*at] && self.players[*at].whole.is_none_or(|whole| is_in[whole])
-                };
+                let is_free =
+                    |at: &usize| !is_in[*at] && self.players[*at].whole.is_none_or(|whole| is_in[whole]);
                 let free: Vec<usize> = (0..many).filter(is_free).collect();
                 let total: f64 = free.iter().map(|at| sizes[*at]).sum();
                 let mut draw = random.random::<f64>() * total;
@@ -258,7 +257,9 @@ mod tests {
     fn weights_are_those_of_all_orders() {
         let wholes = [None, Some(0), Some(0), None, Some(1)];
         let players: Vec<Player> = (0..5)
-            .map(|at| player(at as u16, [0.1 * f64::from(at), 0.3 + 0.2 * f64::from(at)], wholes[at as usize]))
+            .map(|at| {
+                player(at as u16, [0.1 * f64::from(at), 0.3 + 0.2 * f64::from(at)], wholes[at as usize])
+            })
             .collect();
         let game = Game { base: [0.0, -2.0], players };
         let mut sums = vec![0.0; 5];
@@ -309,7 +310,8 @@ mod tests {
             let sum: f64 = found.of_row(row).iter().map(|(_, share)| share).sum();
             assert!((sum - (prediction - baseline)).abs() < 1e-9);
             assert!((prediction - fitted.fit.probabilities[row][1]).abs() < 1e-12);
-            let has = |t: usize| found.of_row(row).iter().any(|(touchpoint, _)| usize::from(*touchpoint) == t);
+            let has =
+                |t: usize| found.of_row(row).iter().any(|(touchpoint, _)| usize::from(*touchpoint) == t);
             assert!(!has(SLOW) || has(TICKET));
             with_part += usize::from(has(SLOW));
         }

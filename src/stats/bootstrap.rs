@@ -6,9 +6,9 @@ use super::analysis::{Analysis, Fitted};
 use super::chunks;
 use super::effects::{Estimand, Fits};
 use super::logit::{self, Penalty};
+use super::patterns::NONE;
 use super::problem::State;
 use super::standardise::standardise;
-use super::patterns::NONE;
 
 /// What the draws say of one touchpoint's NPS points.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,7 +39,9 @@ pub fn bootstrap(
     let clusters = alone.len() + grouping.several();
     let seeds: Vec<u64> = (0..draws).map(|_| random.random()).collect();
     let values: Vec<Vec<Vec<f64>>> = chunks::map(draws, 1, |range| {
-        range.map(|draw| one_draw(analysis, &groups, grouping, &alone, clusters, seeds[draw])).collect::<Vec<_>>()
+        range
+            .map(|draw| one_draw(analysis, &groups, grouping, &alone, clusters, seeds[draw]))
+            .collect::<Vec<_>>()
     })
     .into_iter()
     .collect();
@@ -99,8 +101,11 @@ fn one_draw(
         let penalty = if fitted.fit.is_penalised { Penalty::Always } else { Penalty::WhenSeparated };
         let cells = logit::cells(&by_row);
         let start = Some(fitted.fit.coefficients.as_slice());
-        let Ok(fit) = logit::fit::<2>(&model.rows, &cells, penalty, start, analysis.threads) else { continue };
-        let drawn = Fitted { model: analysis.columns.model(&analysis.patterns, model.has.clone(), None), fit };
+        let Ok(fit) = logit::fit::<2>(&model.rows, &cells, penalty, start, analysis.threads) else {
+            continue;
+        };
+        let drawn =
+            Fitted { model: analysis.columns.model(&analysis.patterns, model.has.clone(), None), fit };
         let target: Vec<f64> = by_row.iter().map(|w| w.iter().sum()).collect();
         let total: f64 = target.iter().sum();
         let found = standardise(&drawn, &analysis.order, touchpoints, &target, &[0.0; 2], analysis.threads);
@@ -130,7 +135,8 @@ mod tests {
         let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(92);
         let drawn = bootstrap(&analysis, &fits, Estimand::Total, 300, &mut random);
         for touchpoint in 0..5 {
-            let error = effects.of[touchpoint].as_ref().unwrap().measures.nps_points.process.unwrap().std_error;
+            let error =
+                effects.of[touchpoint].as_ref().unwrap().measures.nps_points.process.unwrap().std_error;
             let drawn = drawn[touchpoint].unwrap();
             let ratio = drawn.std_error / error;
             assert!((0.87..=1.13).contains(&ratio), "{touchpoint}: {ratio}");

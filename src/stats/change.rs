@@ -146,7 +146,8 @@ impl Moved {
     }
 
     fn add(&mut self, other: &Moved, factor: f64) {
-        let add = |sum: &mut [f64], part: &[f64]| sum.iter_mut().zip(part).for_each(|(s, p)| *s += factor * p);
+        let add =
+            |sum: &mut [f64], part: &[f64]| sum.iter_mut().zip(part).for_each(|(s, p)| *s += factor * p);
         self.value += factor * other.value;
         for period in 0..2 {
             add(&mut self.by_slopes[period], &other.by_slopes[period]);
@@ -156,13 +157,13 @@ impl Moved {
     }
 
     fn influence(&self, analysis: &Analysis, two: &Periods, is_now: &[bool]) -> Vec<f64> {
-        let by_row: Vec<Vec<[f64; 2]>> = (0..2)
-            .map(|period| pulls(&two.model.rows, &two.fits[period], &self.by_slopes[period]))
-            .collect();
+        let by_row: Vec<Vec<[f64; 2]>> =
+            (0..2).map(|period| pulls(&two.model.rows, &two.fits[period], &self.by_slopes[period])).collect();
         let of_period = pulls::<1>(&two.covariates, &two.period, &self.by_period);
         (0..is_now.len())
             .map(|answer| {
-                let Some((pattern, class, weight)) = analysis.patterns.answer(analysis.problem, answer) else {
+                let Some((pattern, class, weight)) = analysis.patterns.answer(analysis.problem, answer)
+                else {
                     return 0.0;
                 };
                 let period = usize::from(is_now[answer]);
@@ -206,7 +207,13 @@ impl Periods {
             by_row
         });
         let fit = |weights: &[[f64; 3]]| {
-            logit::fit::<2>(&model.rows, &logit::cells(weights), Penalty::WhenSeparated, None, analysis.threads)
+            logit::fit::<2>(
+                &model.rows,
+                &logit::cells(weights),
+                Penalty::WhenSeparated,
+                None,
+                analysis.threads,
+            )
         };
         let fits = [fit(&weights[0])?, fit(&weights[1])?];
         let is_covariate: Vec<bool> =
@@ -320,7 +327,8 @@ impl Periods {
                 met.map(|row| self.weights[period][row].iter().sum::<f64>()).sum::<f64>() / total[period]
             });
             for a in 0..2 {
-                let [before, now] = [0, 1].map(|period: usize| self.fits[period].coefficients[2 * column + a]);
+                let [before, now] =
+                    [0, 1].map(|period: usize| self.fits[period].coefficients[2 * column + a]);
                 let sign = [-1.0, 1.0];
                 let (by_reach, by_slope) = if kind == REACH {
                     moved.value += unit[a] * (reach[1] - reach[0]) * (before + now) / 2.0;
@@ -473,8 +481,13 @@ mod tests {
         let found = change(&analysis, &is_now).unwrap().change;
         let value = |class: Class| 1.0 - f64::from(class as u8);
         let means = [false, true].map(|now| {
-            let of: Vec<f64> =
-                both.classes.iter().zip(&is_now).filter(|(_, n)| **n == now).map(|(c, _)| value(*c)).collect();
+            let of: Vec<f64> = both
+                .classes
+                .iter()
+                .zip(&is_now)
+                .filter(|(_, n)| **n == now)
+                .map(|(c, _)| value(*c))
+                .collect();
             of.iter().sum::<f64>() / of.len() as f64
         });
         let phi: Vec<f64> = both
@@ -486,7 +499,8 @@ mod tests {
                 sign * 100.0 * (value(*class) - means[usize::from(*now)]) / 3_000.0
             })
             .collect();
-        let plain = covariance(&analysis.groupings, &analysis.patterns.of_answer, &[&phi]).unwrap()[(0, 0)].sqrt();
+        let plain =
+            covariance(&analysis.groupings, &analysis.patterns.of_answer, &[&phi]).unwrap()[(0, 0)].sqrt();
         assert!((found.std_error.unwrap() / plain - 1.0).abs() < 1e-6);
     }
 

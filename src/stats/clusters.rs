@@ -102,7 +102,8 @@ pub fn variance(groupings: &[Grouping], squares: &[f64]) -> Option<f64> {
         groupings.iter().zip(squares).map(|(grouping, square)| Some(grouping.factor()? * square)).collect();
     let terms = terms?;
     let total: f64 = terms.iter().sum();
-    let variance = if total > 0.0 || terms.len() == 1 { total } else { terms.iter().copied().fold(0.0, f64::max) };
+    let variance =
+        if total > 0.0 || terms.len() == 1 { total } else { terms.iter().copied().fold(0.0, f64::max) };
     variance.is_finite().then_some(variance.max(0.0))
 }
 

@@ -17,9 +17,15 @@ use super::problem::{Fault, Problem, State};
 pub enum Column {
     Constant,
     /// A covariate's level, as numbered in the model.
-    Level { covariate: usize, level: u16 },
+    Level {
+        covariate: usize,
+        level: u16,
+    },
     /// A touchpoint's state.
-    State { touchpoint: usize, state: State },
+    State {
+        touchpoint: usize,
+        state: State,
+    },
 }
 
 /// Why a column is not in a model.
@@ -74,7 +80,12 @@ pub struct Model {
 impl Columns {
     /// # Errors
     /// [`Fault::TooManyColumns`].
-    pub fn of(problem: &Problem, order: &Order, patterns: &Patterns, threads: usize) -> Result<Columns, Fault> {
+    pub fn of(
+        problem: &Problem,
+        order: &Order,
+        patterns: &Patterns,
+        threads: usize,
+    ) -> Result<Columns, Fault> {
         let covariates = problem.covariates.len();
         let mut columns = vec![Column::Constant];
         let mut at: Vec<Vec<u16>> = vec![Vec::new(); covariates + problem.touchpoints.len()];
@@ -173,7 +184,8 @@ impl Columns {
         for (at, column) in kept.iter().enumerate() {
             new_at[*column] = at as u16;
         }
-        let renumber = |column: &u16| if *column == REFERENCE { REFERENCE } else { new_at[usize::from(*column)] };
+        let renumber =
+            |column: &u16| if *column == REFERENCE { REFERENCE } else { new_at[usize::from(*column)] };
         let at: Vec<Vec<u16>> = self.at.iter().map(|codes| codes.iter().map(renumber).collect()).collect();
         let (rows, row_of) = distinct_rows(&at, &self.term_order, patterns, columns.len());
         let mut weights = vec![[0.0; 3]; rows.len()];
@@ -187,11 +199,7 @@ impl Columns {
 
     /// The columns that are independent of those before them, and why the others are not: Cholesky's
     /// factorisation of the cross products in order, leaving out what has no length left.
-    fn independent(
-        &self,
-        wanted: &[usize],
-        products: &DMatrix<f64>,
-    ) -> (Vec<usize>, Vec<(Column, Dropped)>) {
+    fn independent(&self, wanted: &[usize], products: &DMatrix<f64>) -> (Vec<usize>, Vec<(Column, Dropped)>) {
         let mut kept: Vec<usize> = Vec::new();
         let mut factor: Vec<Vec<f64>> = Vec::new();
         let mut dropped = Vec::new();

@@ -50,7 +50,12 @@ pub fn dose_response(
 }
 
 /// Per bin, and one more for exposed answers of unknown dose: the states of all answers.
-fn states_of_bins(problem: &Problem, touchpoint: usize, bins: &[Option<u16>], count: usize) -> Vec<Vec<State>> {
+fn states_of_bins(
+    problem: &Problem,
+    touchpoint: usize,
+    bins: &[Option<u16>],
+    count: usize,
+) -> Vec<Vec<State>> {
     let states = problem.touchpoints[touchpoint].states;
     (0..=count)
         .map(|bin| {
@@ -89,7 +94,11 @@ fn replaced<'a>(problem: &Problem<'a>, touchpoint: usize, states: &'a [Vec<State
     let bins: Vec<usize> = (0..states.len()).map(|bin| kept.len() + bin).collect();
     let rename = |after: &[usize]| -> Vec<usize> {
         let names = after.iter().flat_map(|old| {
-            if *old == touchpoint || is_part(*old) { bins.clone() } else { new_at(*old).into_iter().collect() }
+            if *old == touchpoint || is_part(*old) {
+                bins.clone()
+            } else {
+                new_at(*old).into_iter().collect()
+            }
         });
         let mut names: Vec<usize> = names.collect();
         names.sort_unstable();
@@ -198,7 +207,8 @@ mod tests {
         let bin = found.bins[0].adjusted.unwrap().value;
         assert!((bin - found.undone.value - measures.risk_difference.value).abs() < 1e-9);
         assert!((bin - found.bins[0].raw.unwrap()).abs() < 1e-9);
-        let halves: Vec<Option<u16>> = (0..5_000).map(|i| if i % 50 == 0 { None } else { Some(i % 2) }).collect();
+        let halves: Vec<Option<u16>> =
+            (0..5_000).map(|i| if i % 50 == 0 { None } else { Some(i % 2) }).collect();
         let found = dose_response(&problem, LATE, &halves, 3, 2).unwrap().unwrap();
         let [one, other] = [0, 1].map(|bin: usize| found.bins[bin].adjusted.unwrap());
         let error = one.process.unwrap().std_error + other.process.unwrap().std_error;

@@ -89,7 +89,11 @@ impl Fits {
     }
 
     /// Touchpoints that can be estimated, by the fit that they share; and why the others cannot.
-    pub fn groups(&self, analysis: &Analysis, estimand: Estimand) -> (Vec<(&Fitted, Vec<usize>)>, Vec<Option<Missing>>) {
+    pub fn groups(
+        &self,
+        analysis: &Analysis,
+        estimand: Estimand,
+    ) -> (Vec<(&Fitted, Vec<usize>)>, Vec<Option<Missing>>) {
         let fits: Vec<&Result<Fitted, NoFit>> = match estimand {
             Estimand::Direct => vec![&self.direct],
             Estimand::Total => self.total.iter().collect(),
@@ -97,7 +101,8 @@ impl Fits {
         let mut missing: Vec<Option<Missing>> = vec![None; analysis.touchpoints()];
         let mut groups = Vec::new();
         for (at, fit) in fits.into_iter().enumerate() {
-            let rests_on = |touchpoint: &usize| estimand == Estimand::Direct || self.total_of[*touchpoint] == at;
+            let rests_on =
+                |touchpoint: &usize| estimand == Estimand::Direct || self.total_of[*touchpoint] == at;
             let mut here = Vec::new();
             for touchpoint in (0..analysis.touchpoints()).filter(rests_on) {
                 match analysis.missing(fit.as_ref().map_err(|reason| *reason), touchpoint) {

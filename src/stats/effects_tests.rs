@@ -15,7 +15,10 @@ fn effects(problem: &Problem, estimand: Estimand) -> Effects {
 }
 
 fn close(found: f64, expected: f64, relative: f64) {
-    assert!((found - expected).abs() <= relative * expected.abs().max(1e-12), "found {found}, expected {expected}");
+    assert!(
+        (found - expected).abs() <= relative * expected.abs().max(1e-12),
+        "found {found}, expected {expected}"
+    );
 }
 
 /// 200 worlds of 3,000 answers: of 95% intervals about 95% hold the truth (five touchpoints, total and
@@ -30,7 +33,9 @@ fn intervals_hold_the_planted_truth() {
         let problem = world.problem();
         let analysis = Analysis::of(&problem, 2).unwrap();
         let fits = Fits::of(&analysis);
-        for (kind, (estimand, truth)) in [(Estimand::Total, total), (Estimand::Direct, direct)].iter().enumerate() {
+        for (kind, (estimand, truth)) in
+            [(Estimand::Total, total), (Estimand::Direct, direct)].iter().enumerate()
+        {
             let effects = fits.effects(&analysis, *estimand);
             for touchpoint in 0..5 {
                 let interval = effects.of[touchpoint].as_ref().unwrap().measures.nps_points.process.unwrap();
@@ -139,7 +144,11 @@ fn measures_hang_together() {
     for effect in found.of.iter().map(|effect| effect.as_ref().unwrap()) {
         let m = &effect.measures;
         close(m.avoidable_detractors.value, effect.sums.exposed * m.risk_difference.value, 1e-12);
-        close(m.avoidable_detractor_share.value, m.avoidable_detractors.value / effect.sums.detractors, 1e-12);
+        close(
+            m.avoidable_detractor_share.value,
+            m.avoidable_detractors.value / effect.sums.detractors,
+            1e-12,
+        );
         let moved = m.avoidable_detractors.value + m.promoters_gained.value;
         close(m.nps_points.value, 100.0 * moved / effect.sums.weight, 1e-12);
         assert_eq!(m.risk_ratio.value > 1.0, m.risk_difference.value > 0.0);

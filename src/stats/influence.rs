@@ -109,7 +109,11 @@ pub fn clustered_covariance(analysis: &Analysis, fitted: &Fitted) -> Option<DMat
 /// Per grouping Σ_c s_c s_cᵀ of a fit's scores.
 pub fn meats(analysis: &Analysis, fitted: &Fitted) -> Vec<DMatrix<f64>> {
     let model = &fitted.model;
-    analysis.groupings.iter().map(|one| meat(analysis, &model.rows, &fitted.fit, &model.row_of, one)).collect()
+    analysis
+        .groupings
+        .iter()
+        .map(|one| meat(analysis, &model.rows, &fitted.fit, &model.row_of, one))
+        .collect()
 }
 
 /// Σ_c s_c s_cᵀ of a grouping, for a fit on any rows; `row_of` is per pattern.

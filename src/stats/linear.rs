@@ -12,7 +12,8 @@ pub fn inverse(matrix: &DMatrix<f64>) -> Option<(DMatrix<f64>, f64)> {
     let log_determinant: f64 =
         2.0 * (0..matrix.nrows()).map(|i| cholesky.l_dirty()[(i, i)].ln()).sum::<f64>();
     let inverse = cholesky.inverse();
-    (log_determinant.is_finite() && inverse.iter().all(|x| x.is_finite())).then_some((inverse, log_determinant))
+    (log_determinant.is_finite() && inverse.iter().all(|x| x.is_finite()))
+        .then_some((inverse, log_determinant))
 }
 
 /// A root R of a covariance, R Rᵀ = `matrix`, by eigenvalues; those below zero (rounding, crossed
@@ -22,15 +23,14 @@ pub fn root(matrix: &DMatrix<f64>) -> DMatrix<f64> {
         return matrix.clone();
     }
     let eigen = matrix.clone().symmetric_eigen();
-    let scale = DVector::from_iterator(eigen.eigenvalues.len(), eigen.eigenvalues.iter().map(|v| v.max(0.0).sqrt()));
+    let scale =
+        DVector::from_iterator(eigen.eigenvalues.len(), eigen.eigenvalues.iter().map(|v| v.max(0.0).sqrt()));
     &eigen.eigenvectors * DMatrix::from_diagonal(&scale)
 }
 
 /// uᵀ M v.
 pub fn form(u: &[f64], matrix: &DMatrix<f64>, v: &[f64]) -> f64 {
-    (0..matrix.ncols())
-        .map(|j| v[j] * matrix.column(j).iter().zip(u).map(|(m, u)| m * u).sum::<f64>())
-        .sum()
+    (0..matrix.ncols()).map(|j| v[j] * matrix.column(j).iter().zip(u).map(|(m, u)| m * u).sum::<f64>()).sum()
 }
 
 /// M v.

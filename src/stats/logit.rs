@@ -297,8 +297,11 @@ impl<const Q: usize> Task<'_, Q> {
         let mut beta = start;
         let mut pass = self.pass(&beta);
         let (mut inverse, mut log_determinant) = linear::inverse(&pass.information).ok_or(failed)?;
-        let (most, at_rest) =
-            if is_penalised { (MOST_PENALISED_ITERATIONS, AT_REST_PENALISED) } else { (MOST_ITERATIONS, AT_REST) };
+        let (most, at_rest) = if is_penalised {
+            (MOST_PENALISED_ITERATIONS, AT_REST_PENALISED)
+        } else {
+            (MOST_ITERATIONS, AT_REST)
+        };
         for iterations in 1..=most {
             if is_penalised {
                 self.add_penalty(&inverse, &mut pass);

@@ -105,7 +105,11 @@ pub fn measures(sums: &Sums, groupings: &[Grouping], moments: &[Moments], degree
             process: ratio.process.map(exponential),
             these: ratio.these.map(exponential),
         },
-        avoidable_detractors: spread.estimate(fall, &[(0, 1.0)], &[(OWN, 1.0), (WEIGHT, -fall / sums.weight)]),
+        avoidable_detractors: spread.estimate(
+            fall,
+            &[(0, 1.0)],
+            &[(OWN, 1.0), (WEIGHT, -fall / sums.weight)],
+        ),
         avoidable_detractor_share: spread.estimate(
             share,
             &[(0, of_detractors)],
@@ -129,7 +133,11 @@ impl Estimate {
     /// A number whose standard errors are known, in both readings.
     pub fn of(value: f64, process: Option<f64>, these: Option<f64>, degrees: f64) -> Estimate {
         let quantile = t_quantile(0.975, degrees);
-        Estimate { value, process: interval(value, process, quantile), these: interval(value, these, quantile) }
+        Estimate {
+            value,
+            process: interval(value, process, quantile),
+            these: interval(value, these, quantile),
+        }
     }
 
     /// The process interval of another level, such as 0.9; not for ratios.
@@ -174,7 +182,5 @@ impl Spread<'_> {
 }
 
 fn form(factors: &[f64; SUMS], moments: &Moments) -> f64 {
-    (0..SUMS)
-        .map(|i| factors[i] * (0..SUMS).map(|j| factors[j] * moments[i][j]).sum::<f64>())
-        .sum()
+    (0..SUMS).map(|i| factors[i] * (0..SUMS).map(|j| factors[j] * moments[i][j]).sum::<f64>()).sum()
 }

@@ -87,7 +87,8 @@ pub fn squares(
         for cluster in &target.several[several] {
             walk.clear();
             for answer in grouping.cluster(*cluster as usize) {
-                let Some((pattern, class, weight)) = analysis.patterns.answer(analysis.problem, *answer as usize)
+                let Some((pattern, class, weight)) =
+                    analysis.patterns.answer(analysis.problem, *answer as usize)
                 else {
                     continue;
                 };

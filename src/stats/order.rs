@@ -78,7 +78,8 @@ impl Order {
     /// Other states of its factor.
     pub fn exclusive(&self, touchpoint: usize) -> Vec<usize> {
         let factor = self.factors[touchpoint];
-        let is_mate = |other: &usize| factor.is_some() && *other != touchpoint && self.factors[*other] == factor;
+        let is_mate =
+            |other: &usize| factor.is_some() && *other != touchpoint && self.factors[*other] == factor;
         (0..self.factors.len()).filter(is_mate).collect()
     }
 
@@ -119,8 +120,7 @@ impl Order {
         let names = |ids: &[usize]| {
             ids.iter().map(|id| problem.touchpoints[*id].id.as_str()).collect::<Vec<_>>().join(", ")
         };
-        let covariates =
-            problem.covariates.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+        let covariates = problem.covariates.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
         let parts = [
             ("held equal", covariates),
             ("earlier stages", names(&set.earlier)),
@@ -214,7 +214,13 @@ mod tests {
         // The other delivery states stay, and nothing of a later stage.
         assert_eq!(
             order.adjustment(0),
-            Adjustment { earlier: vec![], wider: vec![], alongside: vec![1, 2], parts: vec![], later: vec![] }
+            Adjustment {
+                earlier: vec![],
+                wider: vec![],
+                alongside: vec![1, 2],
+                parts: vec![],
+                later: vec![]
+            }
         );
         // A part keeps its whole; what comes after it is left out.
         assert_eq!(

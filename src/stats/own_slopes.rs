@@ -50,7 +50,12 @@ pub struct OwnEffect {
 
 /// Own effects of a touchpoint over the levels of a covariate; none with fewer than two levels that have
 /// enough exposed answers, or where the split model cannot be fitted.
-pub fn own_effects(analysis: &Analysis, fitted: &Fitted, touchpoint: usize, covariate: usize) -> Option<OwnEffects> {
+pub fn own_effects(
+    analysis: &Analysis,
+    fitted: &Fitted,
+    touchpoint: usize,
+    covariate: usize,
+) -> Option<OwnEffects> {
     let split = Split::of(analysis, fitted, touchpoint, covariate)?;
     let fit = split.fit(analysis, fitted)?;
     let width = split.rows.width() * 2;
@@ -60,10 +65,9 @@ pub fn own_effects(analysis: &Analysis, fitted: &Fitted, touchpoint: usize, cova
         covariance += &fit.inverse * meat * &fit.inverse * grouping.factor()?;
     }
     let owners = split.owners();
-    let estimate = |column: usize| Vector2::new(fit.coefficients[2 * column], fit.coefficients[2 * column + 1]);
-    let block = |one: usize, other: usize| {
-        Matrix2::from_fn(|a, b| covariance[(2 * one + a, 2 * other + b)])
-    };
+    let estimate =
+        |column: usize| Vector2::new(fit.coefficients[2 * column], fit.coefficients[2 * column + 1]);
+    let block = |one: usize, other: usize| Matrix2::from_fn(|a, b| covariance[(2 * one + a, 2 * other + b)]);
     let homogeneity = homogeneity(&owners, estimate, block)?;
     let mut between = [0.0; 2];
     for (a, between) in between.iter_mut().enumerate() {
@@ -124,7 +128,8 @@ impl Pooled {
         let total = spreads.iter().sum::<Matrix2<f64>>().try_inverse()?;
         let shares: Vec<Matrix2<f64>> = spreads.iter().map(|spread| total * spread).collect();
         let mean = shares.iter().zip(&slopes).map(|(share, slope)| share * slope).sum();
-        let chance = owners.iter().zip(&spreads).map(|(column, spread)| block(*column, *column) * spread).collect();
+        let chance =
+            owners.iter().zip(&spreads).map(|(column, spread)| block(*column, *column) * spread).collect();
         Some(Pooled { owners: owners.to_vec(), between, slopes, chance, shares, mean })
     }
 
@@ -350,8 +355,11 @@ impl Split {
                     .sum::<f64>();
                 let together: f64 = (0..grouping.several())
                     .map(|cluster| {
-                        let sum: f64 =
-                            grouping.cluster(cluster).iter().filter_map(|answer| part(*answer as usize)).sum();
+                        let sum: f64 = grouping
+                            .cluster(cluster)
+                            .iter()
+                            .filter_map(|answer| part(*answer as usize))
+                            .sum();
                         sum * sum
                     })
                     .sum();

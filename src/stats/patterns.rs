@@ -299,7 +299,17 @@ mod tests {
 
     #[test]
     fn rare_levels_are_pooled() {
-        let codes: Vec<u16> = (0..300).map(|i| if i < 200 { 1 } else if i < 250 { 0 } else { 2 + i % 5 }).collect();
+        let codes: Vec<u16> = (0..300)
+            .map(|i| {
+                if i < 200 {
+                    1
+                } else if i < 250 {
+                    0
+                } else {
+                    2 + i % 5
+                }
+            })
+            .collect();
         let classes = vec![Class::Promoter; 300];
         let clusters: Vec<u32> = (0..300).collect();
         let names = |n: usize| (0..n).map(|i| format!("l{i}")).collect();

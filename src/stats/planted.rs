@@ -76,9 +76,8 @@ impl World {
         let mut world = World::default();
         let mut mood = 0.0;
         let mut customer = 0;
-        let of_region: Vec<f64> = (0..REGIONS)
-            .map(|_| (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0)
-            .collect();
+        let of_region: Vec<f64> =
+            (0..REGIONS).map(|_| (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0).collect();
         world.of_region.clone_from(&of_region);
         for answer in 0..answers {
             let is_repeated = answer % 10 < 3 && answer % 2 == 1;
@@ -163,18 +162,21 @@ pub fn truth(switches: Switches) -> ([f64; 5], [f64; 5]) {
         100.0 * (1.0 - p[0] - 2.0 * p[1])
     };
     // NPS of a region and month from a delivery on, with or without tickets, slow ones.
-    let from_delivery = |region: u16, month: u16, late: bool, gone: bool, ticket: Option<bool>, slow: Option<bool>| {
-        let t = ticket.map_or(chance_of_ticket(region, late, gone), f64::from_bool);
-        let s = slow.map_or(chance_of_slow(month), f64::from_bool);
-        let at = |ticket, slow| nps(region, month, [late, gone, ticket, slow, false]);
-        (1.0 - t) * at(false, false) + t * ((1.0 - s) * at(true, false) + s * at(true, true))
-    };
+    let from_delivery =
+        |region: u16, month: u16, late: bool, gone: bool, ticket: Option<bool>, slow: Option<bool>| {
+            let t = ticket.map_or(chance_of_ticket(region, late, gone), f64::from_bool);
+            let s = slow.map_or(chance_of_slow(month), f64::from_bool);
+            let at = |ticket, slow| nps(region, month, [late, gone, ticket, slow, false]);
+            (1.0 - t) * at(false, false) + t * ((1.0 - s) * at(true, false) + s * at(true, true))
+        };
     let (mut total, mut direct) = ([0.0; 5], [0.0; 5]);
     for region in 0..REGIONS as u16 {
         for month in 0..3 {
             let share = 1.0 / (REGIONS as f64 * 3.0);
             let [late, gone] = chance_of_delivery(region, month);
-            for (chance, is_late, is_gone) in [(late, true, false), (gone, false, true), (1.0 - late - gone, false, false)] {
+            for (chance, is_late, is_gone) in
+                [(late, true, false), (gone, false, true), (1.0 - late - gone, false, false)]
+            {
                 let weight = share * chance;
                 let as_it_is = from_delivery(region, month, is_late, is_gone, None, None);
                 let undone = from_delivery(region, month, false, false, None, None);

@@ -191,7 +191,13 @@ impl Propensity {
 
     /// NPS points if everybody met it, over answers with a propensity in [.02, .98]; the propensity is taken
     /// as known. None where there are no such answers.
-    pub fn nps_points_if_all(&self, analysis: &Analysis, fitted: &Fitted, touchpoint: usize, degrees: f64) -> Option<Estimate> {
+    pub fn nps_points_if_all(
+        &self,
+        analysis: &Analysis,
+        fitted: &Fitted,
+        touchpoint: usize,
+        degrees: f64,
+    ) -> Option<Estimate> {
         let (model, fit) = (&fitted.model, &fitted.fit);
         let yes = model.column(touchpoint, State::Yes)? as u16;
         let mut slopes_sum = vec![0.0; fit.coefficients.len()];
@@ -246,7 +252,12 @@ impl Propensity {
 
     /// The doubly robust risk difference of the exposed beside the model's: the two differ by the residuals
     /// of the unexposed, weighted to look like the exposed.
-    pub fn doubly_robust(&self, analysis: &Analysis, fitted: &Fitted, touchpoint: usize) -> Option<DoublyRobust> {
+    pub fn doubly_robust(
+        &self,
+        analysis: &Analysis,
+        fitted: &Fitted,
+        touchpoint: usize,
+    ) -> Option<DoublyRobust> {
         let (model, fit) = (&fitted.model, &fitted.fit);
         let yes = model.column(touchpoint, State::Yes)? as u16;
         let undone = model.undone(&analysis.order, touchpoint);
@@ -297,7 +308,8 @@ impl Propensity {
                 *phi += weight * pulls[at as usize][0] * (met - chance);
             }
             let detractor = f64::from(u8::from(class == Class::Detractor));
-            *phi += weight * (odds[row] * (detractor - fit.probabilities[row][1]) - difference * met) / exposed;
+            *phi +=
+                weight * (odds[row] * (detractor - fit.probabilities[row][1]) - difference * met) / exposed;
         }
         let std_error = influence::std_error(analysis, &phi);
         let by_model = by_model / exposed;

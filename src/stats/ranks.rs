@@ -31,9 +31,10 @@ pub fn ranks(estimates: &[f64], covariance: &DMatrix<f64>, random: &mut impl Rng
     };
     (0..many)
         .map(|i| Rank {
-            rank: 1 + (0..many)
-                .filter(|j| estimates[*j] > estimates[i] || (estimates[*j] == estimates[i] && *j < i))
-                .count(),
+            rank: 1
+                + (0..many)
+                    .filter(|j| estimates[*j] > estimates[i] || (estimates[*j] == estimates[i] && *j < i))
+                    .count(),
             low: 1 + (0..many).filter(|j| is_above(*j, i)).count(),
             high: many - (0..many).filter(|j| is_above(i, *j)).count(),
         })

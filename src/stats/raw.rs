@@ -24,8 +24,8 @@ impl Table {
     /// where a cell that divides is empty.
     pub fn risk_ratio(&self) -> Option<Ratio> {
         let value = (self.exposed_cases / self.exposed) / (self.unexposed_cases / self.unexposed);
-        let variance = 1.0 / self.exposed_cases - 1.0 / self.exposed + 1.0 / self.unexposed_cases
-            - 1.0 / self.unexposed;
+        let variance =
+            1.0 / self.exposed_cases - 1.0 / self.exposed + 1.0 / self.unexposed_cases - 1.0 / self.unexposed;
         log_interval(value, variance)
     }
 
@@ -112,7 +112,12 @@ mod tests {
         ];
         let strata: Vec<Table> = departments
             .iter()
-            .map(|(a, b, c, d)| Table { exposed_cases: *a, exposed: a + b, unexposed_cases: *c, unexposed: c + d })
+            .map(|(a, b, c, d)| Table {
+                exposed_cases: *a,
+                exposed: a + b,
+                unexposed_cases: *c,
+                unexposed: c + d,
+            })
             .collect();
         let sum = |f: fn(&Table) -> f64| strata.iter().map(f).sum::<f64>();
         let crude = Table {

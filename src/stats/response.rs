@@ -96,7 +96,8 @@ pub fn weighted_effects(
             let known = influence::std_error(&analysis, &phi);
             // What a change of π's coefficients would do, through the weights of the answers.
             let mut slope = vec![0.0; response.fit.coefficients.len()];
-            let row_of = |journey: usize| model.row_of[everyone.patterns.of_answer[journey] as usize] as usize;
+            let row_of =
+                |journey: usize| model.row_of[everyone.patterns.of_answer[journey] as usize] as usize;
             let counted =
                 || (0..answered.len()).filter(|journey| everyone.patterns.of_answer[*journey] != NONE);
             for journey in counted().filter(|journey| answered[*journey] && !response.is_trimmed[*journey]) {
@@ -182,7 +183,9 @@ mod tests {
             let answered: Vec<bool> = world.states[TICKET]
                 .iter()
                 .map(|state| {
-                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    random = random
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1_442_695_040_888_963_407);
                     let chance = if *state == State::Yes { 0.35 } else { 0.7 };
                     ((random >> 11) as f64 / (1u64 << 53) as f64) < chance
                 })

@@ -61,19 +61,16 @@ pub fn segment_effects(
             .enumerate()
             .map(|(at, grouping)| {
                 let (singles, several) = units(analysis, grouping, answers);
-                let target = Target {
-                    singles: &singles,
-                    several: &several,
-                    members: Some((levels, level as u16)),
-                };
-                let mut moments =
-                    moments::squares(analysis, &standardised, grouping, target, None).moments;
+                let target =
+                    Target { singles: &singles, several: &several, members: Some((levels, level as u16)) };
+                let mut moments = moments::squares(analysis, &standardised, grouping, target, None).moments;
                 // The model's part comes from all answers, not only from the segment's.
                 let mut here = moments.iter_mut();
                 for (one, meats) in standardised.iter().zip(&meats) {
                     for touchpoint in 0..one.touchpoints.len() {
                         let Some(moments) = here.next() else { continue };
-                        let pulls: [Vec<f64>; GAINS] = std::array::from_fn(|gain| one.pull_of(touchpoint, gain));
+                        let pulls: [Vec<f64>; GAINS] =
+                            std::array::from_fn(|gain| one.pull_of(touchpoint, gain));
                         for i in 0..GAINS {
                             for j in 0..GAINS {
                                 moments[i][j] = form(&pulls[i], &meats[at], &pulls[j]);

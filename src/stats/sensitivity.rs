@@ -27,7 +27,8 @@ pub fn at_ratios(analysis: &Analysis, fits: &Fits, passives: f64, detractors: f6
 
 /// The whole table: all pairs of [`RATIOS`].
 pub fn table(analysis: &Analysis, fits: &Fits) -> Vec<Sensitive> {
-    let pairs = RATIOS.iter().flat_map(|passives| RATIOS.iter().map(move |detractors| (*passives, *detractors)));
+    let pairs =
+        RATIOS.iter().flat_map(|passives| RATIOS.iter().map(move |detractors| (*passives, *detractors)));
     pairs
         .map(|(passives, detractors)| Sensitive {
             passives,
@@ -96,8 +97,7 @@ mod tests {
             let effects = at_ratios(&analysis, &fits, 1.0, ratio);
             effects.of[LATE].as_ref().unwrap().measures.risk_difference
         };
-        let (truth, wrong, right) =
-            (difference(&whole, 1.0), difference(&some, 1.0), difference(&some, 2.0));
+        let (truth, wrong, right) = (difference(&whole, 1.0), difference(&some, 1.0), difference(&some, 2.0));
         let error = truth.process.unwrap().std_error + right.process.unwrap().std_error;
         assert!((right.value - truth.value).abs() < 1.5 * error, "{right:?} {truth:?}");
         assert!((wrong.value - truth.value).abs() > 2.0 * error, "{wrong:?} {truth:?}");

@@ -49,7 +49,13 @@ const LEAST_OF_ITS_OWN: f64 = 1e-10;
 
 impl CrossProducts {
     /// Of rows of numbers with weights: `rows` has one row per observation, the outcome last.
-    pub fn of(width: usize, rows: &[f64], weights: &[f64], always: Vec<usize>, drivers: Vec<Vec<usize>>) -> Self {
+    pub fn of(
+        width: usize,
+        rows: &[f64],
+        weights: &[f64],
+        always: Vec<usize>,
+        drivers: Vec<Vec<usize>>,
+    ) -> Self {
         let total: f64 = weights.iter().sum();
         let mut means = vec![0.0; width];
         for (row, weight) in rows.chunks_exact(width).zip(weights) {
@@ -263,7 +269,16 @@ impl Swept {
 
     /// `levels[0]` holds the cross products of what is undecided; `set` are the decided ones that are in.
     #[expect(clippy::too_many_arguments, reason = "one recursion, spelt out for speed")]
-    fn walk(&self, levels: &mut [Vec<f64>], driver: usize, left: usize, set: usize, bit: usize, total: f64, explained: &mut [f64]) {
+    fn walk(
+        &self,
+        levels: &mut [Vec<f64>],
+        driver: usize,
+        left: usize,
+        set: usize,
+        bit: usize,
+        total: f64,
+        explained: &mut [f64],
+    ) {
         let Some((here, deeper)) = levels.split_first_mut() else { return };
         if driver == self.sizes.len() {
             explained[set] = total - here[0];
@@ -273,7 +288,8 @@ impl Swept {
         let next = left - size;
         let corner = |from: &[f64], to: &mut [f64]| {
             for i in 0..next {
-                to[i * self.width..i * self.width + next].copy_from_slice(&from[i * self.width..i * self.width + next]);
+                to[i * self.width..i * self.width + next]
+                    .copy_from_slice(&from[i * self.width..i * self.width + next]);
             }
         };
         corner(here, &mut deeper[0]);
@@ -369,4 +385,83 @@ fn subset_weights(many: usize) -> Vec<f64> {
         binomial *= (many - 1 - size) as f64 / (size + 1) as f64;
     }
     weights
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::super::planted::{PLAIN, World};
+    use super::*;
+
+    /// Cross products of columns with the same correlation with each other.
+    fn alike(drivers: usize, with_outcome: &[f64], between: f64) -> CrossProducts {
+        let products = DMatrix::from_fn(drivers + 1, drivers + 1, |i, j| match (i.min(j), i.max(j)) {
+            (i, j) if i == j => 1.0,
+            (i, j) if j == drivers => with_outcome[i],
+            _ => between,
+        });
+        CrossProducts { products, always: vec![], drivers: (0..drivers).map(|d| vec![d]).collect() }
+    }
+
+    /// By hand: r₁₂ = .5, r_y = (.6, .4): R² = (.36 + .16 − 2 · .6 · .4 · .5) / .75.
+    #[test]
+    fn two_drivers_by_hand() {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let found = alike(2, &[0.6, 0.4], 0.5).shares(EXACT, 2, &mut random);
+        assert!((found.r_squared - 0.373333).abs() < 5e-7);
+        assert!((found.shares[0] - 0.286667).abs() < 5e-7);
+        assert!((found.shares[1] - 0.086667).abs() < 5e-7);
+    }
+
+    #[test]
+    fn sampled_orders_come_near_all_orders() {
+        let mut random = ChaCha8Rng::seed_from_u64(2);
+        let with_outcome: Vec<f64> = (0..8).map(|d| 0.2 + 0.03 * f64::from(d)).collect();
+        let products = alike(8, &with_outcome, 0.3);
+        let exact = products.shares(EXACT, 2, &mut random);
+        let sampled = products.shares(4, 2, &mut random);
+        let errors = sampled.std_errors.unwrap();
+        for driver in 0..8 {
+            assert!((exact.shares[driver] - sampled.shares[driver]).abs() < 4.0 * errors[driver] + 1e-9);
+        }
+        assert!((exact.shares.iter().sum::<f64>() - exact.r_squared).abs() < 1e-12);
+        assert!((sampled.r_squared - exact.r_squared).abs() < 1e-9);
+        assert_eq!(exact.std_errors, None);
+    }
+
+    /// A million subsets of 20 drivers; equal drivers have equal shares.
+    #[test]
+    fn twenty_drivers_exactly() {
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        let found = alike(20, &[0.3; 20], 0.2).shares(EXACT, 2, &mut random);
+        for share in &found.shares {
+            assert!((share - found.r_squared / 20.0).abs() < 1e-12);
+        }
+    }
+
+    /// Drivers of several columns, covariates always in, an empty driver: R² of all of them is that of least
+    /// squares, and parts count with their whole.
+    #[test]
+    fn parts_count_with_their_whole() {
+        let world = World::new(3_000, 4, PLAIN);
+        let problem = world.problem();
+        let analysis = Analysis::of(&problem, 2).unwrap();
+        let (products, tops) = cross_products(&analysis);
+        assert_eq!(tops, [0, 1, 2, 4]);
+        assert_eq!(products.drivers.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 2, 1]);
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        let found = products.shares(EXACT, 2, &mut random);
+        let width = products.products.nrows() - 1;
+        let x = products.products.view((0, 0), (width, width)).into_owned();
+        let y = products.products.view((0, width), (width, 1)).into_owned();
+        // The constant's row is zero once columns are centred.
+        let (x, y) = (x.remove_row(0).remove_column(0), y.remove_row(0));
+        let explained = y.dot(&x.cholesky().unwrap().solve(&y)) / products.products[(width, width)];
+        assert!((found.r_squared - explained).abs() < 1e-10);
+        assert!(found.r_squared_of_covariates > 0.0 && found.shares.iter().all(|share| *share > 0.0));
+        let sum: f64 = found.shares.iter().sum();
+        assert!((found.r_squared_of_covariates + sum - explained).abs() < 1e-10);
+    }
 }

@@ -90,7 +90,8 @@ pub fn standardise<'a>(
             }
             let mut observed = None;
             for at in columns.iter().map(|c| met_by_column[usize::from(*c)]).filter(|at| *at != u16::MAX) {
-                let p = *observed.get_or_insert_with(|| fitted.fit.probabilities_at(columns.iter().copied(), shift));
+                let p = *observed
+                    .get_or_insert_with(|| fitted.fit.probabilities_at(columns.iter().copied(), shift));
                 let undone = &undone[usize::from(at)];
                 let left = || columns.iter().copied().filter(|c| !undone[usize::from(*c)]);
                 let p0 = fitted.fit.probabilities_at(left(), shift);

@@ -90,7 +90,8 @@ mod tests {
         assert_eq!(say(Ground { nps_points: Some((-0.5, -0.7, -0.3)), ..sure }), Verdict::Protects);
         assert_eq!(say(Ground { q_value: Some(0.051), ..sure }), Verdict::NotEnoughEvidence);
         // Inside both margins it is not worth acting on, however sure.
-        let small = Ground { nps_points: Some((0.05, 0.02, 0.08)), risk_difference: Some((0.001, 0.009)), ..sure };
+        let small =
+            Ground { nps_points: Some((0.05, 0.02, 0.08)), risk_difference: Some((0.001, 0.009)), ..sure };
         assert_eq!(say(small), Verdict::NotWorthActingOn);
         // A rare disaster moves NPS little and its customers much.
         assert_eq!(say(Ground { risk_difference: Some((0.2, 0.4)), ..small }), Verdict::DrivesDetractors);

@@ -7,6 +7,7 @@
 //! | `cli` | exit codes, messages, signals, the same bytes at any number of threads |
 //! | `shuffle` | does the order of the rows, or of the files, change a result? |
 //! | `s3` | a whole job on object storage |
+//! | `stats` | do the statistics come out as other people's software has them? |
 //! | `olist` | the figures of the real data, where it is there |
 //! | `tidy` | does each power stay in its room, and does each query read what it declares? |
 //!
@@ -26,6 +27,7 @@ mod olist;
 mod program;
 mod s3;
 mod shuffle;
+mod stats;
 mod table;
 mod tidy;
 mod world;

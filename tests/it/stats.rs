@@ -72,8 +72,7 @@ fn anes96_as_statsmodels_fits_it() {
 
 fn shares(table: &[Vec<f64>], weights: &[f64]) -> (f64, Vec<f64>) {
     let width = table[0].len();
-    let rows: Vec<f64> =
-        table.iter().flat_map(|row| row[1..].iter().chain(&row[..1]).copied()).collect();
+    let rows: Vec<f64> = table.iter().flat_map(|row| row[1..].iter().chain(&row[..1]).copied()).collect();
     let drivers = (0..width - 1).map(|driver| vec![driver]).collect();
     let products = CrossProducts::of(width, &rows, weights, vec![], drivers);
     let found = products.shares(20, 2, &mut ChaCha8Rng::seed_from_u64(1));
@@ -138,7 +137,8 @@ fn random_table(seed: u64, answers: usize) -> Table {
         let slow = ticket && !open && chance(0.4);
         let returned = chance(if late { 0.3 } else { 0.06 });
         let met = [late, gone, ticket, slow, returned];
-        let pull: f64 = met.iter().zip([0.9, 1.4, 0.4, 0.8, 0.1]).map(|(m, b)| f64::from(u8::from(*m)) * b).sum();
+        let pull: f64 =
+            met.iter().zip([0.9, 1.4, 0.4, 0.8, 0.1]).map(|(m, b)| f64::from(u8::from(*m)) * b).sum();
         let detractor = 0.1 + 0.04 * f64::from(region) + 0.15 * pull;
         let draw: f64 = random.random();
         table.classes.push(if draw < detractor {
@@ -375,7 +375,9 @@ fn benchmark_beside_statsmodels() {
     let end = start.elapsed();
     assert_eq!((total.estimated.len(), direct.estimated.len()), (12, 12));
     println!("{} patterns; {} iterations", analysis.patterns.len(), fitted.fit.iterations);
-    println!("ready {ready:?}, one fit {fit:?}, all fits {all:?}, total {with_total:?}, direct {end:?} (sums)");
+    println!(
+        "ready {ready:?}, one fit {fit:?}, all fits {all:?}, total {with_total:?}, direct {end:?} (sums)"
+    );
 
     let folder = tempfile::tempdir().unwrap();
     let width = fitted.model.columns.len();
