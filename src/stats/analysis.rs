@@ -141,6 +141,26 @@ impl<'a> Analysis<'a> {
 }
 
 impl Fitted {
+    /// Probabilities of promoter, passive and detractor for anybody: `code` of each covariate as the problem
+    /// counts them, `state` of each touchpoint of the model.
+    pub fn predict(
+        &self,
+        analysis: &Analysis,
+        code: impl Fn(usize) -> u16,
+        state: impl Fn(usize) -> State,
+    ) -> [f64; 3] {
+        let levels = analysis.patterns.levels.iter().enumerate();
+        let of_covariates = levels.filter_map(|(covariate, levels)| {
+            self.model.level_column(covariate, levels.level_of[usize::from(code(covariate))])
+        });
+        let of_touchpoints = (0..analysis.touchpoints())
+            .filter(|touchpoint| self.model.has[*touchpoint])
+            .filter_map(|touchpoint| self.model.column(touchpoint, state(touchpoint)));
+        let columns = [0].into_iter().chain(of_covariates).chain(of_touchpoints);
+        let [passive, detractor] = self.fit.probabilities_at(columns.map(|column| column as u16), &[0.0; 2]);
+        [1.0 - passive - detractor, passive, detractor]
+    }
+
     /// These coefficients in another model's columns, zero where it has more.
     fn coefficients_for(&self, other: &Model) -> Vec<f64> {
         let mut start = vec![0.0; other.columns.len() * 2];

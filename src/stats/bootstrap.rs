@@ -7,7 +7,6 @@ use super::chunks;
 use super::effects::{Estimand, Fits};
 use super::logit::{self, Penalty};
 use super::patterns::NONE;
-use super::problem::State;
 use super::standardise::standardise;
 
 /// What the draws say of one touchpoint's NPS points.
@@ -104,13 +103,11 @@ fn one_draw(
         let Ok(fit) = logit::fit::<2>(&model.rows, &cells, penalty, start, analysis.threads) else {
             continue;
         };
-        let drawn =
-            Fitted { model: analysis.columns.model(&analysis.patterns, model.has.clone(), None), fit };
         let target: Vec<f64> = by_row.iter().map(|w| w.iter().sum()).collect();
         let total: f64 = target.iter().sum();
-        let found = standardise(&drawn, &analysis.order, touchpoints, &target, &[0.0; 2], analysis.threads);
+        let found =
+            standardise(model, &fit, &analysis.order, touchpoints, &target, &[0.0; 2], analysis.threads);
         for (touchpoint, sums) in touchpoints.iter().zip(&found.sums) {
-            debug_assert!(drawn.model.column(*touchpoint, State::Yes).is_some());
             points[*touchpoint] = 100.0 * (sums[0] + sums[1]) / total;
         }
     }

@@ -57,6 +57,9 @@ pub struct Effects {
     pub covariance: Option<DMatrix<f64>>,
 }
 
+/// A fit and the touchpoints whose effects rest on it.
+pub type Group<'a> = (&'a Fitted, Vec<usize>);
+
 impl Fits {
     /// Fits all models. Reuses what it can: a fit starts from the one before it.
     pub fn of(analysis: &Analysis) -> Fits {
@@ -89,11 +92,7 @@ impl Fits {
     }
 
     /// Touchpoints that can be estimated, by the fit that they share; and why the others cannot.
-    pub fn groups(
-        &self,
-        analysis: &Analysis,
-        estimand: Estimand,
-    ) -> (Vec<(&Fitted, Vec<usize>)>, Vec<Option<Missing>>) {
+    pub fn groups(&self, analysis: &Analysis, estimand: Estimand) -> (Vec<Group<'_>>, Vec<Option<Missing>>) {
         let fits: Vec<&Result<Fitted, NoFit>> = match estimand {
             Estimand::Direct => vec![&self.direct],
             Estimand::Total => self.total.iter().collect(),
@@ -129,7 +128,15 @@ impl Fits {
             .iter()
             .map(|(fitted, touchpoints)| {
                 let target: Vec<f64> = fitted.model.weights.iter().map(|w| w.iter().sum()).collect();
-                standardise(fitted, &analysis.order, touchpoints, &target, shift, analysis.threads)
+                standardise(
+                    &fitted.model,
+                    &fitted.fit,
+                    &analysis.order,
+                    touchpoints,
+                    &target,
+                    shift,
+                    analysis.threads,
+                )
             })
             .collect();
         let [promoters, passives, detractors] = analysis.patterns.by_class();
@@ -140,7 +147,7 @@ impl Fits {
                 one.touchpoints.iter().enumerate().map(move |(at, touchpoint)| {
                     let (exposed, gains) = (one.exposed[at], one.sums[at]);
                     let sums = Sums { weight, detractors, exposed, gains };
-                    (*touchpoint, sums, one.fitted.fit.is_penalised)
+                    (*touchpoint, sums, one.fit.is_penalised)
                 })
             })
             .collect();

@@ -187,6 +187,24 @@ fn doubly_robust_estimates_agree_where_the_model_holds() {
     assert!(flagged <= 12, "{flagged}");
 }
 
+#[test]
+fn predictions_for_anybody_are_those_of_the_fit() {
+    let world = World::new(2_000, 12, Switches { too_early: 0.2, ..PLAIN });
+    let problem = world.problem();
+    let analysis = Analysis::of(&problem, 2).unwrap();
+    let fitted = analysis.fit(vec![true; 5], None).unwrap();
+    for answer in [0, 1, 17, 500, 1_999] {
+        let found = fitted.predict(
+            &analysis,
+            |covariate| problem.covariates[covariate].codes[answer],
+            |touchpoint| problem.touchpoints[touchpoint].states[answer],
+        );
+        let row = fitted.model.row_of[analysis.patterns.of_answer[answer] as usize] as usize;
+        close(found[2], fitted.fit.probabilities[row][1], 1e-12);
+        close(found.iter().sum(), 1.0, 1e-12);
+    }
+}
+
 // ---- bad cases -------------------------------------------------------------------------------------------
 
 #[test]

@@ -93,8 +93,15 @@ pub fn without_covariate(analysis: &Analysis, fits: &Fits, covariate: usize) -> 
         };
         let points = |fitted: &Fitted, touchpoints: &[usize]| {
             let target: Vec<f64> = fitted.model.weights.iter().map(|w| w.iter().sum()).collect();
-            let found =
-                standardise(fitted, &analysis.order, touchpoints, &target, &[0.0; 2], analysis.threads);
+            let found = standardise(
+                &fitted.model,
+                &fitted.fit,
+                &analysis.order,
+                touchpoints,
+                &target,
+                &[0.0; 2],
+                analysis.threads,
+            );
             let total: f64 = target.iter().sum();
             found.sums.iter().map(|sums| 100.0 * (sums[0] + sums[1]) / total).collect::<Vec<f64>>()
         };

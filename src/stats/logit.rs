@@ -125,7 +125,7 @@ const MOST_ITERATIONS: usize = 60;
 /// The penalised score is solved with the plain information, which converges by a constant factor only.
 const MOST_PENALISED_ITERATIONS: usize = 400;
 /// Newton's decrement gᵀI⁻¹g at rest: squared distance to the optimum in standard errors.
-const AT_REST: f64 = 1e-12;
+const AT_REST: f64 = 1e-16;
 const AT_REST_PENALISED: f64 = 1e-9;
 /// Large problems start from a fit of so many of their rows.
 const ROWS_OF_A_START: usize = 16_384;
@@ -505,4 +505,50 @@ pub(super) fn from_blocks<const Q: usize>(width: usize, blocks: &[f64]) -> DMatr
         let (i, a, j, b) = if i >= j { (i, a, j, b) } else { (j, b, i, a) };
         blocks[(i * (i + 1) / 2 + j) * Q * Q + a * Q + b]
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In a saturated model Jeffreys' prior adds half an answer to every cell: the estimates are known in
+    /// closed form, with empty cells too.
+    #[test]
+    fn the_penalty_adds_half_an_answer_to_each_cell() {
+        let counts = [[10.0, 5.0, 0.0], [7.0, 3.0, 4.0], [0.0, 0.0, 9.0]];
+        let mut rows = Rows::new(3);
+        rows.push(&[0]);
+        rows.push(&[0, 1]);
+        rows.push(&[0, 2]);
+        let found = fit::<2>(&rows, &cells(&counts), Penalty::WhenSeparated, None, 1).unwrap();
+        assert!(found.is_penalised);
+        for (counts, p) in counts.iter().zip(&found.probabilities) {
+            let total: f64 = counts.iter().sum();
+            for class in 0..2 {
+                let expected = (counts[class + 1] + 0.5) / (total + 1.5);
+                assert!((p[class] - expected).abs() < 1e-5, "{p:?} {expected}");
+            }
+        }
+        let refused = fit::<2>(&rows, &cells(&counts), Penalty::Never, None, 1);
+        assert!(refused.is_err() || refused.is_ok_and(|fit| fit.looks_separated()));
+    }
+
+    /// Without empty cells: observed shares; from far away as well, by step control.
+    #[test]
+    fn a_saturated_model_gives_observed_shares() {
+        let counts = [[10.0, 5.0, 1.0], [7.0, 3.0, 4.0]];
+        let mut rows = Rows::new(2);
+        rows.push(&[0]);
+        rows.push(&[0, 1]);
+        for start in [None, Some([8.0, -8.0, 6.0, 9.0].as_slice())] {
+            let found = fit::<2>(&rows, &cells(&counts), Penalty::WhenSeparated, start, 1).unwrap();
+            assert!(!found.is_penalised);
+            for (counts, p) in counts.iter().zip(&found.probabilities) {
+                let total: f64 = counts.iter().sum();
+                assert!((p[0] - counts[1] / total).abs() < 1e-9 && (p[1] - counts[2] / total).abs() < 1e-9);
+            }
+        }
+        let nothing = fit::<2>(&rows, &cells(&[[0.0; 3]; 2]), Penalty::Always, None, 1);
+        assert_eq!(nothing.unwrap_err(), NoFit::NoAnswers);
+    }
 }

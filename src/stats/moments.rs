@@ -25,6 +25,10 @@ pub const SUMS: usize = 9;
 /// Σ_c v_c v_cᵀ of one touchpoint.
 pub type Moments = [[f64; SUMS]; SUMS];
 
+/// Positions of the last two sums.
+const WEIGHT: usize = 7;
+const DETRACTORS: usize = 8;
+
 const PAIRS: usize = 6;
 /// Per touchpoint: pairs of model's parts, and each of them with w and with detractors' w.
 const DENSE: usize = PAIRS + 2 * GAINS;
@@ -170,7 +174,7 @@ impl OwnParts {
         for pattern in 0..patterns {
             let mut before = 0;
             for group in groups {
-                let gains = group.gains(group.fitted.model.row_of[pattern] as usize);
+                let gains = group.gains(group.model.row_of[pattern] as usize);
                 own.gains.extend(gains.iter().map(|gain| Gain { at: gain.at + before, gains: gain.gains }));
                 before += group.touchpoints.len() as u16;
             }
@@ -212,10 +216,10 @@ impl<'a> ModelParts<'a> {
         self.read = Some(pattern);
         for ((group, pulls), p) in self.groups.iter().zip(&mut self.pulls).zip(&mut self.probabilities) {
             let step = pulls.len();
-            let row = group.fitted.model.row_of[pattern] as usize;
-            *p = group.fitted.fit.probabilities[row];
+            let row = group.model.row_of[pattern] as usize;
+            *p = group.fit.probabilities[row];
             pulls.fill(0.0);
-            for column in group.fitted.model.rows.columns(row) {
+            for column in group.model.rows.columns(row) {
                 let from = usize::from(*column) * step;
                 for (sum, pull) in pulls.iter_mut().zip(&group.pull[from..from + step]) {
                     *sum += pull;
@@ -248,39 +252,26 @@ impl<'a> ModelParts<'a> {
 }
 
 fn assemble(common: &[f64], many: usize, one: usize, dense: &[f64], sparse: &[f64]) -> Moments {
-    let mut m = [[0.0; SUMS]; SUMS];
-    let mut pair = 0;
-    for i in 0..GAINS {
-        for j in 0..=i {
-            m[i][j] = dense[pair * many + one];
-            pair += 1;
-        }
-        m[7][i] = dense[(PAIRS + i) * many + one];
-        m[8][i] = dense[(PAIRS + GAINS + i) * many + one];
+    let mut moments = [[0.0; SUMS]; SUMS];
+    let mut put = |i: usize, j: usize, x: f64| {
+        moments[i][j] = x;
+        moments[j][i] = x;
+    };
+    let pairs = (0..GAINS).flat_map(|i| (0..=i).map(move |j| (i, j)));
+    pairs.enumerate().for_each(|(pair, (i, j))| put(i, j, dense[pair * many + one]));
+    for gain in 0..GAINS {
+        put(WEIGHT, gain, dense[(PAIRS + gain) * many + one]);
+        put(DETRACTORS, gain, dense[(PAIRS + GAINS + gain) * many + one]);
     }
-    let mut next = sparse.iter().copied();
-    let mut take = || next.next().unwrap_or(0.0);
-    for own in 3..3 + OWN {
-        for model in 0..GAINS {
-            m[own][model] = take();
-        }
-    }
-    for i in 3..3 + OWN {
-        for j in 3..=i {
-            m[i][j] = take();
-        }
-    }
-    for own in 3..3 + OWN {
-        m[7][own] = take();
-        m[8][own] = take();
-    }
-    (m[7][7], m[8][7], m[8][8]) = (common[0], common[1], common[2]);
-    for i in 0..SUMS {
-        for j in 0..i {
-            m[j][i] = m[i][j];
-        }
-    }
-    m
+    let owns = GAINS..GAINS + OWN;
+    let places = owns.clone().flat_map(|own| (0..GAINS).map(move |gain| (own, gain)));
+    let places = places.chain(owns.clone().flat_map(|i| (GAINS..=i).map(move |j| (i, j))));
+    let places = places.chain(owns.flat_map(|own| [(WEIGHT, own), (DETRACTORS, own)]));
+    places.zip(sparse).for_each(|((i, j), x)| put(i, j, *x));
+    put(WEIGHT, WEIGHT, common[0]);
+    put(DETRACTORS, WEIGHT, common[1]);
+    put(DETRACTORS, DETRACTORS, common[2]);
+    moments
 }
 
 /// The sums of one cluster and the squares so far.

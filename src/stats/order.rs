@@ -47,8 +47,8 @@ impl Order {
         let later = (0..n).map(|at| later(problem, &wider, at)).collect();
         let mut parents_first = Vec::with_capacity(n);
         let mut is_placed = vec![false; n];
-        for at in 0..n {
-            for one in wider[at].iter().rev().chain([&at]) {
+        for (at, wider) in wider.iter().enumerate() {
+            for one in wider.iter().rev().chain([&at]) {
                 if !is_placed[*one] {
                     is_placed[*one] = true;
                     parents_first.push(*one);

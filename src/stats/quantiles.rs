@@ -7,7 +7,7 @@ const NORMAL_FROM: f64 = 1e7;
 
 /// The quantile of Student's t with `degrees` of freedom; none below one degree.
 pub fn t_quantile(probability: f64, degrees: f64) -> Option<f64> {
-    if !(degrees >= 1.0) {
+    if degrees.is_nan() || degrees < 1.0 {
         return None;
     }
     if degrees > NORMAL_FROM {
@@ -27,7 +27,7 @@ pub fn t_quantile(probability: f64, degrees: f64) -> Option<f64> {
 
 /// Two-sided p-value of |t|; none below one degree of freedom.
 pub fn t_p_value(t: f64, degrees: f64) -> Option<f64> {
-    if !(degrees >= 1.0) || !t.is_finite() {
+    if degrees.is_nan() || degrees < 1.0 || !t.is_finite() {
         return None;
     }
     if degrees > NORMAL_FROM {

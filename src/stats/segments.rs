@@ -52,7 +52,15 @@ pub fn segment_effects(
                 for (pattern, w) in weights.iter().enumerate().filter(|(_, w)| **w > 0.0) {
                     target[fitted.model.row_of[pattern] as usize] += w;
                 }
-                standardise(fitted, &analysis.order, touchpoints, &target, &[0.0; 2], analysis.threads)
+                standardise(
+                    &fitted.model,
+                    &fitted.fit,
+                    &analysis.order,
+                    touchpoints,
+                    &target,
+                    &[0.0; 2],
+                    analysis.threads,
+                )
             })
             .collect();
         let squares: Vec<Vec<Moments>> = analysis
@@ -93,7 +101,7 @@ pub fn segment_effects(
                     of[*touchpoint] = Some(Effect {
                         measures: measures(&sums, &analysis.groupings, &moments, degrees),
                         sums: EffectSums { weight, exposed, detractors },
-                        is_penalised: one.fitted.fit.is_penalised,
+                        is_penalised: one.fit.is_penalised,
                     });
                 }
                 at += 1;

@@ -6,8 +6,9 @@
 
 use nalgebra::DMatrix;
 
-use super::analysis::Fitted;
 use super::chunks;
+use super::design::Model;
+use super::logit::Fit;
 use super::order::Order;
 use super::problem::State;
 
@@ -25,7 +26,8 @@ pub struct Gain {
 /// The touchpoints of one fit, standardised over the answers of a target.
 #[derive(Debug)]
 pub struct Standardised<'a> {
-    pub fitted: &'a Fitted,
+    pub model: &'a Model,
+    pub fit: &'a Fit<2>,
     pub touchpoints: Vec<usize>,
     /// Per touchpoint: Σ w over the exposed.
     pub exposed: Vec<f64>,
@@ -56,14 +58,14 @@ pub fn slopes(p: [f64; 2]) -> ([f64; 2], [f64; 2]) {
 /// Standardises `touchpoints`, each with a column of its own in the model, over answers whose summed weights
 /// per row are `target`. `shift` is added to the log-odds of passives and detractors.
 pub fn standardise<'a>(
-    fitted: &'a Fitted,
+    model: &'a Model,
+    fit: &'a Fit<2>,
     order: &Order,
     touchpoints: &[usize],
     target: &[f64],
     shift: &[f64; 2],
     threads: usize,
 ) -> Standardised<'a> {
-    let model = &fitted.model;
     let (width, many) = (model.columns.len(), touchpoints.len());
     let undone: Vec<Vec<bool>> = touchpoints.iter().map(|t| model.undone(order, *t)).collect();
     let mut met_by_column = vec![u16::MAX; width];
@@ -90,11 +92,10 @@ pub fn standardise<'a>(
             }
             let mut observed = None;
             for at in columns.iter().map(|c| met_by_column[usize::from(*c)]).filter(|at| *at != u16::MAX) {
-                let p = *observed
-                    .get_or_insert_with(|| fitted.fit.probabilities_at(columns.iter().copied(), shift));
+                let p = *observed.get_or_insert_with(|| fit.probabilities_at(columns.iter().copied(), shift));
                 let undone = &undone[usize::from(at)];
                 let left = || columns.iter().copied().filter(|c| !undone[usize::from(*c)]);
-                let p0 = fitted.fit.probabilities_at(left(), shift);
+                let p0 = fit.probabilities_at(left(), shift);
                 let promoter = |p: [f64; 2]| 1.0 - p[0] - p[1];
                 let gains = [p[1] - p0[1], promoter(p0) - promoter(p), p[1]];
                 piece.gains.push(Gain { at, gains });
@@ -127,7 +128,8 @@ pub fn standardise<'a>(
         piece
     });
     let mut all = Standardised {
-        fitted,
+        model,
+        fit,
         touchpoints: touchpoints.to_vec(),
         exposed: vec![0.0; many],
         sums: vec![[0.0; GAINS]; many],
@@ -148,7 +150,7 @@ pub fn standardise<'a>(
         all.gains.extend(piece.gains);
     }
     let slopes = DMatrix::from_column_slice(width * 2, many * GAINS, &slopes);
-    let pull = &fitted.fit.inverse * slopes;
+    let pull = &fit.inverse * slopes;
     all.pull = vec![0.0; width * 2 * GAINS * many];
     for at in 0..many {
         for gain in 0..GAINS {
@@ -170,7 +172,7 @@ impl Standardised<'_> {
     /// I⁻¹ Σ w ∂gain/∂β of one touchpoint's gain, in the order of the coefficients.
     pub fn pull_of(&self, at: usize, gain: usize) -> Vec<f64> {
         let many = self.touchpoints.len();
-        let rows = self.fitted.model.columns.len() * 2;
+        let rows = self.model.columns.len() * 2;
         (0..rows).map(|row| self.pull[(row * GAINS + gain) * many + at]).collect()
     }
 }
