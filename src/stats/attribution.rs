@@ -166,8 +166,7 @@ impl Game {
                     return f64::NAN;
                 }
                 let mut eta = self.base;
-                for (at, player) in self.players.iter().enumerate().filter(|(at, _)| set & (1 << at) != 0) {
-                    debug_assert!(at < many);
+                for (_, player) in self.players.iter().enumerate().filter(|(at, _)| set & (1 << at) != 0) {
                     (0..2).for_each(|a| eta[a] += player.adds[a]);
                 }
                 self.value(eta)

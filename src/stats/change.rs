@@ -118,10 +118,9 @@ struct Periods {
     /// Per period and row, summed weights by class.
     weights: [Vec<[f64; 3]>; 2],
     fits: [Fit<2>; 2],
-    /// Of belonging to the later period, given covariates; by row of `covariates`.
+    /// Of belonging to the later period, given covariates.
     period: Fit<1>,
     covariates: Rows,
-    covariate_row: Vec<u32>,
 }
 
 /// A value and how it moves: with both periods' coefficients, with the period model's, and with every answer.
@@ -171,12 +170,11 @@ impl Moved {
                 let p = two.fits[period].probabilities[row];
                 let residual = |a: usize| f64::from(u8::from(class as usize == a + 1)) - p[a];
                 let pull = by_row[period][row];
-                let place = two.covariate_row[row] as usize;
-                let chance = two.period.probabilities[place][0];
+                let chance = two.period.probabilities[row][0];
                 weight
                     * (pull[0] * residual(0)
                         + pull[1] * residual(1)
-                        + of_period[place][0] * (period as f64 - chance)
+                        + of_period[row][0] * (period as f64 - chance)
                         + self.own[period][row])
             })
             .collect()
@@ -226,15 +224,14 @@ impl Periods {
         }
         let mut covariates = Rows::new(usize::from(next));
         let mut cells = Vec::with_capacity(model.rows.len());
-        for row in 0..model.rows.len() {
+        for (row, (before, now)) in weights[0].iter().zip(&weights[1]).enumerate() {
             let kept = model.rows.columns(row).iter().filter(|c| is_covariate[usize::from(**c)]);
             covariates.push(&kept.map(|c| new_at[usize::from(*c)]).collect::<Vec<u16>>());
-            let [before, now] = [0, 1].map(|period: usize| weights[period][row].iter().sum::<f64>());
+            let (before, now): (f64, f64) = (before.iter().sum(), now.iter().sum());
             cells.push(Cell { total: before + now, free: [now] });
         }
         let period = logit::fit::<1>(&covariates, &cells, Penalty::WhenSeparated, None, analysis.threads)?;
-        let covariate_row = (0..model.rows.len() as u32).collect();
-        Ok(Periods { model, weights, fits, period, covariates, covariate_row })
+        Ok(Periods { model, weights, fits, period, covariates })
     }
 
     fn touchpoint_of(&self, column: usize) -> Option<usize> {
@@ -263,8 +260,7 @@ impl Periods {
         let mut rows = Vec::with_capacity(self.model.rows.len());
         for row in 0..self.model.rows.len() {
             let weight: f64 = self.weights[reach][row].iter().sum();
-            let place = self.covariate_row[row] as usize;
-            let chance = self.period.probabilities[place][0].clamp(1e-9, 1.0 - 1e-9);
+            let chance = self.period.probabilities[row][0].clamp(1e-9, 1.0 - 1e-9);
             let odds = chance / (1.0 - chance);
             // Answers of the reach's period, made to look like the mix's.
             let tilt = match (reach, mix) {
@@ -300,7 +296,7 @@ impl Periods {
                         100.0 * weight * (promoter[a] - detractor[a]) / total;
                 }
             }
-            for c in self.covariates.columns(self.covariate_row[row] as usize) {
+            for c in self.covariates.columns(row) {
                 moved.by_period[usize::from(*c)] += direction * weight * (nps - moved.value) / total;
             }
         }
@@ -313,10 +309,10 @@ impl Periods {
         let mut moved = Moved::zero(self);
         let total: [f64; 2] = [0, 1].map(|period: usize| self.weights[period].iter().flatten().sum());
         let mut unit = [0.0; 2];
-        for period in 0..2 {
+        for (period, total) in total.iter().enumerate() {
             for (row, weights) in self.weights[period].iter().enumerate() {
                 let (detractor, promoter) = slopes(self.fits[period].probabilities[row]);
-                let share = weights.iter().sum::<f64>() / total[period] / 2.0;
+                let share = weights.iter().sum::<f64>() / total / 2.0;
                 (0..2).for_each(|a| unit[a] += 100.0 * share * (promoter[a] - detractor[a]));
             }
         }
@@ -326,18 +322,18 @@ impl Periods {
                 let met = (0..self.model.rows.len()).filter(|row| has(*row));
                 met.map(|row| self.weights[period][row].iter().sum::<f64>()).sum::<f64>() / total[period]
             });
-            for a in 0..2 {
+            for (a, unit) in unit.into_iter().enumerate() {
                 let [before, now] =
                     [0, 1].map(|period: usize| self.fits[period].coefficients[2 * column + a]);
                 let sign = [-1.0, 1.0];
                 let (by_reach, by_slope) = if kind == REACH {
-                    moved.value += unit[a] * (reach[1] - reach[0]) * (before + now) / 2.0;
+                    moved.value += unit * (reach[1] - reach[0]) * (before + now) / 2.0;
                     let mean = (before + now) / 2.0;
-                    (sign.map(|s| s * unit[a] * mean), [unit[a] * (reach[1] - reach[0]) / 2.0; 2])
+                    (sign.map(|s| s * unit * mean), [unit * (reach[1] - reach[0]) / 2.0; 2])
                 } else {
-                    moved.value += unit[a] * (now - before) * (reach[0] + reach[1]) / 2.0;
+                    moved.value += unit * (now - before) * (reach[0] + reach[1]) / 2.0;
                     let mean = (reach[0] + reach[1]) / 2.0;
-                    ([unit[a] * (now - before) / 2.0; 2], sign.map(|s| s * unit[a] * mean))
+                    ([unit * (now - before) / 2.0; 2], sign.map(|s| s * unit * mean))
                 };
                 for period in 0..2 {
                     moved.by_slopes[period][2 * column + a] += by_slope[period];

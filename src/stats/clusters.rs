@@ -149,3 +149,32 @@ impl Seen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::analysis::Analysis;
+    use super::super::effects::{Estimand, Fits};
+    use super::super::planted::{LATE, PLAIN, World};
+
+    /// V_A + V_B − V_AB: a second grouping that is the same, or finer, changes nothing; a coarser one does.
+    #[test]
+    fn crossed_groupings_count_shared_answers_once() {
+        let world = World::new(3_000, 131, PLAIN);
+        let error = |second: Option<&[u32]>| {
+            let mut problem = world.problem();
+            problem.clusters.extend(second);
+            let analysis = Analysis::of(&problem, 2).unwrap();
+            let effects = Fits::of(&analysis).effects(&analysis, Estimand::Total);
+            effects.of[LATE].as_ref().unwrap().measures.nps_points.process.unwrap().std_error
+        };
+        let one = error(None);
+        // Large numbers too: what matters is which are equal.
+        let same: Vec<u32> =
+            world.customers.iter().map(|customer| 4_000_000_000 - 1_000 * customer).collect();
+        let finer: Vec<u32> = (0..3_000).collect();
+        let coarser: Vec<u32> = world.customers.iter().map(|customer| customer / 40).collect();
+        assert!((error(Some(&same)) / one - 1.0).abs() < 1e-9);
+        assert!((error(Some(&finer)) / one - 1.0).abs() < 1e-9);
+        assert!((error(Some(&coarser)) / one - 1.0).abs() > 1e-3);
+    }
+}

@@ -61,7 +61,6 @@ pub struct DoublyRobust {
 pub fn propensity(analysis: &Analysis, fitted: &Fitted, touchpoint: usize) -> Result<Propensity, NoFit> {
     let model = &fitted.model;
     let could = |row: usize| could_meet(analysis, fitted, touchpoint, row);
-    let own = [State::Yes, State::TooEarly, State::Unknown, State::NotMeasured];
     // Left out: the touchpoint itself, its parts, what does not vary among those who could meet it.
     let mut is_used = vec![true; model.columns.len()];
     for (at, column) in model.columns.iter().enumerate() {
@@ -71,7 +70,6 @@ pub fn propensity(analysis: &Analysis, fitted: &Fitted, touchpoint: usize) -> Re
             is_used[at] = *one != touchpoint && !is_part && !is_excluded;
         }
     }
-    debug_assert!(own.len() == 4);
     let kept = independent(fitted, &is_used, &could);
     let mut position = vec![u16::MAX; model.columns.len()];
     kept.iter().enumerate().for_each(|(at, column)| position[*column] = at as u16);
@@ -204,14 +202,14 @@ impl Propensity {
         let (mut total, mut sum) = (0.0, 0.0);
         let mut gains: Vec<Option<f64>> = vec![None; model.rows.len()];
         let points = |p: [f64; 2]| 100.0 * (1.0 - p[0] - 2.0 * p[1]);
-        for row in 0..model.rows.len() {
+        for (row, gain_of_row) in gains.iter_mut().enumerate() {
             if !self.of_row(row).is_some_and(|p| (LEAST..=MOST).contains(&p)) {
                 continue;
             }
             let weight: f64 = model.weights[row].iter().sum();
             let columns = model.rows.columns(row);
             total += weight;
-            gains[row] = Some(0.0);
+            *gain_of_row = Some(0.0);
             if columns.contains(&yes) {
                 continue;
             }
@@ -219,7 +217,7 @@ impl Propensity {
             let p = fit.probabilities[row];
             let p1 = fit.probabilities_at(met(), &[0.0; 2]);
             let gain = points(p1) - points(p);
-            gains[row] = Some(gain);
+            *gain_of_row = Some(gain);
             sum += weight * gain;
             let of_points = |p: [f64; 2]| {
                 let (detractor, promoter) = slopes(p);

@@ -134,7 +134,7 @@ fn nps_points(analysis: &Analysis, fitted: &Fitted, touchpoint: usize) -> (f64, 
     let mut slope = vec![0.0; fit.coefficients.len()];
     let mut gains = vec![0.0; model.rows.len()];
     let mut value = 0.0;
-    for row in 0..model.rows.len() {
+    for (row, gain) in gains.iter_mut().enumerate() {
         let columns = model.rows.columns(row);
         if !yes.is_some_and(|yes| columns.contains(&yes)) {
             continue;
@@ -147,8 +147,8 @@ fn nps_points(analysis: &Analysis, fitted: &Fitted, touchpoint: usize) -> (f64, 
             [0, 1].map(|a| 100.0 * share * (promoter[a] - detractor[a]))
         };
         let (p, p0) = (fit.probabilities[row], fit.probabilities_at(left(), &[0.0; 2]));
-        gains[row] = points(p0) - points(p);
-        value += share * gains[row];
+        *gain = points(p0) - points(p);
+        value += share * *gain;
         let (now, then) = (of(p), of(p0));
         for a in 0..2 {
             columns.iter().for_each(|c| slope[2 * usize::from(*c) + a] -= now[a]);
