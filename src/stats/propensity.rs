@@ -319,3 +319,65 @@ impl Propensity {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::problem::{Covariate, Problem, Touchpoint};
+    use super::*;
+
+    /// By hand: one covariate of two levels, effects that differ between them, so that a model with one odds
+    /// ratio is wrong. Propensities by level are right, and the doubly robust estimate is Σ over levels of the
+    /// exposed's share × (detractors exposed − detractors unexposed).
+    #[test]
+    fn right_propensities_mend_a_wrong_model() {
+        // level, met, promoters, passives, detractors
+        let cells: [(u16, bool, [usize; 3]); 4] = [
+            (0, true, [100, 60, 40]),
+            (0, false, [500, 250, 250]),
+            (1, true, [60, 60, 180]),
+            (1, false, [200, 120, 80]),
+        ];
+        let (mut classes, mut states, mut codes) = (Vec::new(), Vec::new(), Vec::new());
+        for (level, met, counts) in cells {
+            for (class, count) in [Class::Promoter, Class::Passive, Class::Detractor].into_iter().zip(counts)
+            {
+                classes.extend(vec![class; count]);
+                states.extend(vec![if met { State::Yes } else { State::No }; count]);
+                codes.extend(vec![level; count]);
+            }
+        }
+        let clusters: Vec<u32> = (0..classes.len() as u32).collect();
+        let problem = Problem {
+            classes: &classes,
+            weights: None,
+            clusters: vec![&clusters],
+            touchpoints: vec![Touchpoint {
+                id: "t".into(),
+                stage: 0,
+                factor: None,
+                within: None,
+                after: vec![],
+                states: &states,
+            }],
+            covariates: vec![Covariate {
+                name: "level".into(),
+                levels: vec!["a".into(), "b".into()],
+                codes: &codes,
+            }],
+        };
+        let analysis = Analysis::of(&problem, 1).unwrap();
+        let fitted = analysis.fit(vec![true], None).unwrap();
+        let propensity = propensity(&analysis, &fitted, 0).unwrap();
+        let check = propensity.doubly_robust(&analysis, &fitted, 0).unwrap();
+        let expected = 200.0 / 500.0 * (40.0 / 200.0 - 250.0 / 1000.0) + 300.0 / 500.0 * (0.6 - 0.2);
+        assert!((check.doubly_robust - expected).abs() < 1e-9, "{check:?}");
+        assert!(check.is_flagged && (check.by_model - expected).abs() > 0.005, "{check:?}");
+        let overlap = propensity.overlap(&fitted, 0);
+        let odds: (f64, f64) = (0.2, 0.75);
+        let effective =
+            (1000.0 * odds.0 + 400.0 * odds.1).powi(2) / (1000.0 * odds.0.powi(2) + 400.0 * odds.1.powi(2));
+        assert!((overlap.effective_unexposed - effective).abs() < 1e-6);
+        assert!((overlap.exposed_range.0 - 1.0 / 6.0).abs() < 1e-9);
+        assert!((overlap.unexposed_range.1 - 3.0 / 7.0).abs() < 1e-9);
+    }
+}

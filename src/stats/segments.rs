@@ -233,4 +233,58 @@ mod tests {
             }
         }
     }
+
+    /// Over a part of the answers: the coefficients' uncertainty comes from all of them. By influence values
+    /// summed answer by answer, with customers who answered inside and outside the segment.
+    #[test]
+    fn a_segment_has_the_spread_of_its_influence_values() {
+        let world = World::new(3_000, 42, PLAIN);
+        let problem = world.problem();
+        let analysis = Analysis::of(&problem, 2).unwrap();
+        let fits = Fits::of(&analysis);
+        let levels: Vec<u16> = (0..3_000).map(|i| u16::from(i * 7 % 5 == 0)).collect();
+        let found = segment_effects(&analysis, &fits, Estimand::Direct, &levels, 2);
+        let fitted = fits.direct.as_ref().unwrap();
+        let (model, fit) = (&fitted.model, &fitted.fit);
+        let in_segment = || (0..3_000usize).filter(|answer| levels[*answer] == 1);
+        let row_of = |answer: usize| model.row_of[analysis.patterns.of_answer[answer] as usize] as usize;
+        for touchpoint in 0..5 {
+            let yes = model.column(touchpoint, State::Yes).unwrap() as u16;
+            let undone = model.undone(&analysis.order, touchpoint);
+            let is_exposed = |row: usize| model.rows.columns(row).contains(&yes);
+            let exposed = in_segment().filter(|answer| is_exposed(row_of(*answer))).count() as f64;
+            let gain = |row: usize| {
+                let left = model.rows.columns(row).iter().copied().filter(|c| !undone[usize::from(*c)]);
+                (fit.probabilities_at(left, &[0.0; 2]), fit.probabilities[row])
+            };
+            let mut slope = vec![0.0; fit.coefficients.len()];
+            let mut value = 0.0;
+            for row in in_segment().map(row_of).filter(|row| is_exposed(*row)) {
+                let (p0, p) = gain(row);
+                value += (p[1] - p0[1]) / exposed;
+                let (now, then) =
+                    (super::super::standardise::slopes(p).0, super::super::standardise::slopes(p0).0);
+                for c in model.rows.columns(row) {
+                    for a in 0..2 {
+                        let at = 2 * usize::from(*c) + a;
+                        slope[at] += now[a] / exposed;
+                        slope[at] -= if undone[usize::from(*c)] { 0.0 } else { then[a] / exposed };
+                    }
+                }
+            }
+            let these = influence::model_part(&analysis, fitted, &slope);
+            let mut process = these.clone();
+            for answer in in_segment().filter(|answer| is_exposed(row_of(*answer))) {
+                let (p0, p) = gain(row_of(answer));
+                process[answer] += (p[1] - p0[1] - value) / exposed;
+            }
+            let of = &found[1].of[touchpoint].as_ref().unwrap().measures.risk_difference;
+            assert!((of.value - value).abs() < 1e-12);
+            let errors = [(of.these, these), (of.process, process)];
+            for (interval, phi) in errors {
+                let expected = influence::std_error(&analysis, &phi).unwrap();
+                assert!((interval.unwrap().std_error / expected - 1.0).abs() < 1e-9);
+            }
+        }
+    }
 }
