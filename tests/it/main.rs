@@ -14,6 +14,7 @@
 //! | `s3` | a whole job on object storage |
 //! | `presets` | does what `init` prints read exports in their true format? |
 //! | `lake` | five nights of three systems' exports against the same world's plain feeds |
+//! | `stats` | do the statistics come out as other people's software has them? |
 //! | `olist` | the figures of the real data, where it is there |
 //! | `tidy` | does each power stay in its room, and does each query read what it declares? |
 //!
@@ -40,6 +41,7 @@ mod presets;
 mod program;
 mod s3;
 mod shuffle;
+mod stats;
 mod table;
 mod tidy;
 mod world;
