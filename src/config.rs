@@ -34,6 +34,8 @@ pub struct Config {
     pub timezone: Tz,
     pub score: Score,
     pub segments: Vec<String>,
+    /// Columns of the purchases or surveys that are held equal beside the segments and the built-in ones.
+    pub covariates: Vec<String>,
     /// Days after which an unanswered journey is taken to be over.
     pub journey_days: u32,
     /// Days that a link without an order, and an answer about its customer, look back.
@@ -69,6 +71,12 @@ pub struct Analysis {
     pub survey_kinds: Option<Vec<String>>,
     pub survey_triggers: Option<Vec<String>>,
     pub repeat_responses: RepeatResponses,
+    /// Fewer exposed customers than this are not enough evidence.
+    pub min_responses: u32,
+    /// Effects inside both margins are not worth acting on: NPS points of the whole, and detractor risk
+    /// per exposed person.
+    pub margin_nps_points: f64,
+    pub margin_risk_difference: f64,
     /// A share of the rows handed on, per feed.
     pub max_rejected_share: f64,
     /// A share of all answers that are staged, in the window or not.
@@ -252,6 +260,8 @@ struct Typed {
     #[serde(default)]
     segments: Vec<String>,
     #[serde(default)]
+    covariates: Vec<String>,
+    #[serde(default)]
     journey: TypedJourney,
     #[serde(default)]
     analysis: TypedAnalysis,
@@ -309,6 +319,9 @@ struct TypedAnalysis {
     survey_kinds: Option<Vec<String>>,
     survey_triggers: Option<Vec<String>>,
     repeat_responses: RepeatResponses,
+    min_responses: u32,
+    margin_nps_points: f64,
+    margin_risk_difference: f64,
     max_rejected_share: f64,
     min_link_rate: f64,
 }
@@ -321,6 +334,9 @@ impl Default for TypedAnalysis {
             survey_kinds: None,
             survey_triggers: None,
             repeat_responses: RepeatResponses::All,
+            min_responses: 30,
+            margin_nps_points: 0.1,
+            margin_risk_difference: 0.01,
             max_rejected_share: 0.01,
             min_link_rate: 0.5,
         }
@@ -453,6 +469,12 @@ impl TypedTable {
 // ---- as meant ----------------------------------------------------------------------------------------
 
 impl Config {
+    /// Columns by which answers are told apart: the segments, then covariates that are no segment.
+    pub fn dimensions(&self) -> Vec<&String> {
+        let others = self.covariates.iter().filter(|name| !self.segments.contains(name));
+        self.segments.iter().chain(others).collect()
+    }
+
     /// Reads the file at `path`.
     ///
     /// # Errors
@@ -577,18 +599,22 @@ impl Place<'_> {
                     .hint("give from 1 to 36500 days"));
             }
         }
-        let mut seen = BTreeSet::new();
-        for (place, segment) in typed.segments.iter().enumerate() {
-            let key = format!("segments.{place}");
-            if !is_plain_name(segment) || segment == "all" {
-                return Err(self
-                    .error_of(&key, format!("the segment `{segment}` is not a column name"))
-                    .hint("use a column of the purchases or surveys: lower-case letters, digits and _"));
-            }
-            if !seen.insert(segment) {
-                return Err(self
-                    .error_of(&key, format!("the segment `{segment}` is named twice"))
-                    .hint("name it once"));
+        for (what, list, names) in
+            [("segment", "segments", &typed.segments), ("covariate", "covariates", &typed.covariates)]
+        {
+            let mut seen = BTreeSet::new();
+            for (place, name) in names.iter().enumerate() {
+                let key = format!("{list}.{place}");
+                if !is_plain_name(name) || name == "all" {
+                    return Err(self
+                        .error_of(&key, format!("the {what} `{name}` is not a column name"))
+                        .hint("use a column of the purchases or surveys: lower-case letters, digits and _"));
+                }
+                if !seen.insert(name) {
+                    return Err(self
+                        .error_of(&key, format!("the {what} `{name}` is named twice"))
+                        .hint("name it once"));
+                }
             }
         }
         let output = typed.output.clone().unwrap_or_else(|| "data/out".into());
@@ -617,6 +643,7 @@ impl Place<'_> {
                 None => Score::zero_to_ten(),
             },
             segments: typed.segments,
+            covariates: typed.covariates,
             journey_days: typed.journey.journey_days,
             lookback_days: typed.journey.lookback_days,
             analysis,
@@ -635,6 +662,16 @@ impl Place<'_> {
     }
 
     fn analysis(&self, typed: TypedAnalysis) -> Result<Analysis> {
+        for (name, margin, most) in [
+            ("analysis.margin_nps_points", typed.margin_nps_points, 200.0),
+            ("analysis.margin_risk_difference", typed.margin_risk_difference, 1.0),
+        ] {
+            if !(0.0..=most).contains(&margin) {
+                return Err(self
+                    .error_of(name, format!("`{name}` is {margin}"))
+                    .hint(format!("give a number from 0 to {most}")));
+            }
+        }
         for (name, share) in [
             ("analysis.max_rejected_share", typed.max_rejected_share),
             ("analysis.min_link_rate", typed.min_link_rate),
@@ -667,6 +704,9 @@ impl Place<'_> {
             survey_kinds: typed.survey_kinds,
             survey_triggers: typed.survey_triggers,
             repeat_responses: typed.repeat_responses,
+            min_responses: typed.min_responses,
+            margin_nps_points: typed.margin_nps_points,
+            margin_risk_difference: typed.margin_risk_difference,
             max_rejected_share: typed.max_rejected_share,
             min_link_rate: typed.min_link_rate,
         })

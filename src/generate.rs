@@ -26,6 +26,7 @@ mod exports;
 mod journey;
 mod lake;
 mod model;
+pub mod truth;
 mod words;
 
 use std::collections::BTreeMap;
@@ -37,12 +38,45 @@ pub use model::{Cause, Class, Met};
 use crate::error::Result;
 
 /// What to plant.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct World {
     pub purchases: u64,
     pub seed: u64,
     /// Plant bad rows in the CSV feeds; the good rows stay as they are in the clean world.
     pub dirty: bool,
+    pub twists: Twists,
+}
+
+/// How a world departs from the ordinary one, in which all of these are off.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Twists {
+    /// Nothing that is met moves an answer.
+    pub is_null: bool,
+    /// The invitation comes 2 to 60 days after the parcel, and who is asked later is less pleased.
+    pub has_survey_lag: bool,
+    /// Some customers write tickets and answer badly whatever they meet; no export tells who.
+    pub has_grumpy_customers: bool,
+    pub response: Response,
+    /// Standard deviation, over stores, of what lateness does to an answer (log-odds).
+    pub store_effect_sd: f64,
+    /// Standard deviation, over the weeks of a store, of shocks to its parcels and to its answers (log-odds).
+    pub store_week_sd: f64,
+    /// No answer names its order.
+    pub has_no_order_ids: bool,
+}
+
+/// Who answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Response {
+    /// Everyone alike.
+    #[default]
+    Alike,
+    /// Who has written a ticket, rather.
+    ByTickets,
+    /// Detractors, rather.
+    ByClass,
+    /// Detractors with a ticket, most of all.
+    ByClassAndTickets,
 }
 
 /// What was written.
@@ -104,7 +138,7 @@ pub fn generate(world: &World, open: &mut dyn FnMut(&str) -> Result<File>) -> Re
     while exports.summary.purchases < world.purchases {
         customer += 1;
         let left = world.purchases - exports.summary.purchases;
-        exports.write(customer, journey::of_customer(world.seed, customer, left))?;
+        exports.write(customer, journey::of_customer(world, customer, left))?;
     }
     exports.finish()
 }

@@ -293,7 +293,12 @@ fn generate_world(args: &GenerateArgs, terminal: &Terminal) -> Result<()> {
             .with("folder", args.output.display())
             .hint("name a folder that is empty or not there yet"));
     }
-    let world = generate::World { purchases: args.purchases, seed: args.seed, dirty: args.dirty };
+    let world = generate::World {
+        purchases: args.purchases,
+        seed: args.seed,
+        dirty: args.dirty,
+        ..Default::default()
+    };
     let mut open = |path: &str| -> Result<Box<dyn Write + Send>> {
         let path = args.output.join(path);
         if let Some(folder) = path.parent() {

@@ -30,7 +30,7 @@ pub(super) fn fingerprint(config: &Config, pinned: &[PinnedSource], as_of: i64) 
         (
             config.timezone.name(),
             config.score,
-            &config.segments,
+            (&config.segments, &config.covariates),
             config.journey_days,
             config.lookback_days,
             &config.analysis,
