@@ -28,6 +28,7 @@ pub mod contract;
 pub mod discover;
 pub mod engine;
 pub mod error;
+pub mod drivers;
 pub mod exposures;
 pub mod generate;
 pub mod pipeline;

@@ -15,6 +15,7 @@
 //! 6_measures   what is held equal when answers are compared
 //! 7_answers    every answer, linked and measured
 //!              exposures: one column a touchpoint                       exposures
+//!              drivers: what each touchpoint costs                      drivers, stats
 //! 8_tables     fct_*
 //! 9_reports    rpt_*
 //! checks       queries that return the rows that break a rule           queries/checks
@@ -45,6 +46,7 @@ use crate::contract::Watch;
 use crate::engine::{self, Engine, Limits, Parameter};
 use crate::error::{Context, Error, Result};
 use crate::exposures::{self, batch};
+use crate::drivers;
 use crate::progress::Progress;
 use crate::queries;
 use crate::sources::keys;
@@ -166,6 +168,8 @@ struct Job<'a> {
     pinned: Vec<PinnedSource>,
     typed: BTreeMap<&'static str, Typed>,
     watch: Watch,
+    /// Of the statistics; results do not depend on them.
+    threads: usize,
     as_of_day: NaiveDate,
     fingerprint: String,
     run_id: String,
@@ -234,6 +238,7 @@ impl<'a> Job<'a> {
             pinned,
             typed,
             watch,
+            threads: request.limits.threads,
             as_of_day,
             fingerprint,
             run_id,
@@ -322,7 +327,11 @@ impl<'a> Job<'a> {
         exposures::build(&self.engine, self.config, &self.catalogue, &self.typed).await?;
         exposures::answer_segments(&self.engine, self.config).await?;
         exposures::touchpoint_counts(&self.engine, self.config, &self.catalogue).await?;
+        exposures::exposed_amounts(&self.engine, self.config, &self.catalogue).await?;
         progress.ends("exposures", self.engine.count("exposures").await?);
+        progress.begins("drivers");
+        let fitted = drivers::build(&self.engine, self.config, &self.catalogue, self.threads).await?;
+        progress.ends("drivers", fitted);
         self.compute_between("8_tables", "9_reports", Gates::Closed, progress).await?;
         progress.begins("checks");
         let checks = queries::checks()?;

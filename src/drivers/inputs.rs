@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::exposures::{self, code_of, texts};
 use crate::stats::problem::{Class, Covariate, Problem, State, Touchpoint};
 
-const UNKNOWN: &str = "(unknown)";
+pub const UNKNOWN: &str = "(unknown)";
 
 /// Held equal in every model, as far as they vary: when, how and how late after the delivery it was asked,
 /// what the customer had bought before, and what went on elsewhere.
