@@ -153,7 +153,7 @@ pub fn generate_exports(world: &World, open: &mut dyn FnMut(&str) -> Result<File
     while lake.summary.purchases < world.purchases {
         customer += 1;
         let left = world.purchases - lake.summary.purchases;
-        lake.write(customer, &journey::of_customer(world.seed, customer, left))?;
+        lake.write(customer, &journey::of_customer(world, customer, left))?;
     }
     lake.finish()
 }

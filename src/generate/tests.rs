@@ -60,7 +60,7 @@ fn a_seed_makes_one_world() {
 fn lake(purchases: u64, seed: u64) -> (Summary, Files) {
     let files = Arc::new(Mutex::new(Files::new()));
     let mut open = |path: &str| Ok(Box::new(Page(path.to_owned(), vec![], files.clone())) as File);
-    let summary = generate_exports(&World { purchases, seed, dirty: false }, &mut open).unwrap();
+    let summary = generate_exports(&World { purchases, seed, ..Default::default() }, &mut open).unwrap();
     let files = files.lock().unwrap().clone();
     (summary, files)
 }
