@@ -55,6 +55,8 @@ struct Written {
     #[serde(default)]
     needs: Vec<String>,
     at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
     factor: Option<String>,
     within: Option<String>,
     #[serde(default)]
@@ -117,6 +119,8 @@ pub struct Events {
     pub needs: Vec<(String, String)>,
     /// The event's column that says when it was met; none for an absence.
     pub at: Option<String>,
+    /// The column that says since when it could do what it does, where that is not `at`.
+    pub since: Option<String>,
 }
 
 /// The catalogue of a run, in order.
@@ -362,6 +366,7 @@ fn events(id: &str, feed: &str, when: &str, written: &Written) -> Result<Events>
         count,
         needs,
         at: written.at.clone(),
+        since: written.since.clone(),
     })
 }
 
@@ -377,6 +382,7 @@ fn definition_hash(written: &Written) -> Result<String> {
     let mut definition = written.clone();
     definition.label.clear();
     (definition.fact, definition.owner, definition.action) = (None, None, None);
+    definition.since = None;
     let text = serde_json::to_vec(&definition)
         .map_err(|e| Error::internal("a touchpoint cannot be written down").caused_by(e))?;
     Ok(Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect())

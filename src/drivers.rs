@@ -1,53 +1,129 @@
 //! Stage 4: what each touchpoint costs, by the statistics of `src/stats`, as tables that queries read.
 //!
 //! ```text
-//! exposures ──> inputs ──> stats: fits ──┬─> effects, verdicts      rpt_effects, rpt_touchpoint_impact
-//!                                        ├─> model_terms, guardrails     rpt_model, rpt_guardrails
-//!                                        ├─> attributions                fct_attributions
-//!                                        └─> journey_predictions         fct_journeys
+//! exposures ──> inputs ──> estimates: fits ─┬─> effects, verdicts       rpt_effects, rpt_touchpoint_impact
+//! votes ──────> met                         ├─> terms, guardrails       rpt_model, rpt_guardrails
+//!                                           ├─> doses, changes          rpt_dose_response, rpt_change
+//!                                           ├─> sensitivity             rpt_sensitivity
+//!                                           ├─> attributions            fct_attributions
+//!                                           └─> journeys                fct_journeys
 //! ```
 //!
 //! The numbers that go in stand in `fct_exposures` under the names used here: whoever refits them finds the
-//! same. `analyse` is the whole of it without tables; the calibration calls it too.
+//! same. [`estimates`] is the analysis without tables; the calibration calls it too. It works on numbers
+//! alone, beside the session, so that a signal is heard meanwhile.
 
+mod attributions;
+mod changes;
+mod columns;
+mod comparisons;
+mod doses;
 mod effects;
+pub mod estimates;
+mod guardrails;
 pub mod inputs;
-mod model;
-mod predict;
+mod journeys;
+mod met;
+mod order_check;
+mod placebos;
+mod sensitivity;
+mod terms;
+mod verdicts;
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
 
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::stats::analysis::Analysis;
-use crate::stats::effects::{Effects, Estimand, Fits};
-use crate::stats::evidence;
-use crate::stats::problem::{Fault, Problem};
-use crate::stats::ranks::{self, Rank};
-use crate::stats::verdict::{self, Ground, Margins, Verdict};
+use crate::stats::problem::Fault;
+use estimates::{Estimates, Rules};
 use inputs::Answers;
 
 /// Of everything drawn at random here: the same answers give the same figures.
 const SEED: u64 = 20_261_031;
 
-/// Makes `effects`, `verdicts`, `segment_rule`, `model_terms`, `guardrails`, `attributions` and
-/// `journey_predictions`.
+/// Makes `effects`, `verdicts`, `segment_rule`, `model_terms`, `guardrails`, `dose_bins`, `change_parts`,
+/// `sensitivity`, `attributions` and `journey_predictions`. Returns the number of answers of the fit.
 ///
 /// # Errors
-/// Those of the engine.
+/// Those of the engine, and `Kind::Config` where the model would be too large.
 pub async fn build(engine: &Engine, config: &Config, catalogue: &Catalogue, threads: usize) -> Result<u64> {
-    let answers = Answers::read(engine, config, catalogue).await?;
-    let problem = answers.problem(catalogue, None);
-    let analysis = Analysis::of(&problem, threads).map_err(put_wrongly)?;
-    let estimates = Estimates::of(&analysis, &rules(config), &levers(catalogue, &answers));
-    effects::register(engine, config, catalogue, &answers, &analysis, &estimates).await?;
-    model::register(engine, catalogue, &answers, &analysis, &estimates)?;
-    predict::attributions(engine, catalogue, &answers, &analysis, &estimates).await?;
-    predict::journeys(engine, config, catalogue, &answers, &analysis, &estimates).await?;
-    Ok(answers.classes.len() as u64)
+    let answers = Arc::new(Answers::read(engine, config, catalogue).await?);
+    let raw = effects::raw(engine).await?;
+    let work = {
+        let (answers, config, catalogue) = (answers.clone(), config.clone(), catalogue.clone());
+        move || work_out(&answers, &config, &catalogue, raw, threads)
+    };
+    let made = tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| Error::internal("the statistics broke off").caused_by(e))??;
+    for (name, rows) in made.tables {
+        engine.register_rows(name, rows)?;
+    }
+    let many = answers.len() as u64;
+    journeys::register(engine, catalogue, &answers, made.scorer).await?;
+    attributions::register(engine, answers, made.shares)?;
+    Ok(many)
+}
+
+/// What the statistics hand back.
+struct Made {
+    tables: Vec<(&'static str, RecordBatch)>,
+    scorer: Option<journeys::Scorer>,
+    shares: Option<attributions::Shares>,
+}
+
+fn work_out(
+    answers: &Answers,
+    config: &Config,
+    catalogue: &Catalogue,
+    raw: Vec<effects::Row>,
+    threads: usize,
+) -> Result<Made> {
+    let problem = answers.problem(None);
+    let analysis = &Analysis::of(&problem, threads).map_err(put_wrongly)?;
+    let rules = Rules::of(config);
+    let estimates = &Estimates::of(analysis, &rules, &answers.levers());
+
+    let comparisons = &comparisons::comparisons(analysis, estimates);
+    let own = effects::own_effects(answers, analysis, estimates);
+    let sensitivity = sensitivity::Sensitivity::of(analysis, estimates, &rules);
+    let rails = guardrails::Looked {
+        answers,
+        analysis,
+        estimates,
+        comparisons,
+        contradictions: &order_check::contradictions(answers, &analysis.order),
+        previous_answer: placebos::previous_answer(answers, threads).map_err(put_wrongly)?.as_ref(),
+        at_sending: placebos::at_sending(answers, threads).map_err(put_wrongly)?.as_ref(),
+        turning_ratios: &sensitivity.turning,
+        homogeneity: &verdicts::homogeneity(answers, &own),
+    }
+    .rails();
+    let holds = guardrails::holds(&rails, analysis.touchpoints());
+
+    let mut rows = effects::rows(answers, analysis, estimates, comparisons, &own);
+    let mut said = verdicts::of_the_whole(catalogue, answers, analysis, estimates, &holds);
+    said.extend(verdicts::of_segments(&rows, estimates, answers));
+    rows.extend(raw);
+    Ok(Made {
+        tables: vec![
+            ("effects", effects::table(&rows)?),
+            ("verdicts", verdicts::table(&said)?),
+            ("segment_rule", verdicts::segment_rule(config)?),
+            ("model_terms", terms::table(analysis, estimates)?),
+            ("guardrails", guardrails::table(&rails, answers)?),
+            ("dose_bins", doses::bins(answers, analysis, estimates).map_err(put_wrongly)??),
+            ("change_parts", changes::parts(answers, threads).map_err(put_wrongly)??),
+            ("sensitivity", sensitivity.rows(answers, analysis, &rules)?),
+        ],
+        scorer: journeys::Scorer::of(answers, analysis, estimates),
+        shares: attributions::Shares::of(analysis, estimates),
+    })
 }
 
 fn put_wrongly(fault: Fault) -> Error {
@@ -58,109 +134,4 @@ fn put_wrongly(fault: Fault) -> Error {
         }
         fault => Error::internal("the answers do not make a problem").caused_by(fault),
     }
-}
-
-/// What verdicts go by.
-#[derive(Debug, Clone, Copy)]
-pub struct Rules {
-    pub min_responses: u64,
-    pub margins: Margins,
-}
-
-pub fn rules(config: &Config) -> Rules {
-    let analysis = &config.analysis;
-    Rules {
-        min_responses: u64::from(analysis.min_responses),
-        margins: Margins {
-            nps_points: analysis.margin_nps_points,
-            risk_difference: analysis.margin_risk_difference,
-        },
-    }
-}
-
-/// Per touchpoint of the fit: can it be acted on? Only such are ranked.
-fn levers(catalogue: &Catalogue, answers: &Answers) -> Vec<bool> {
-    let is_lever = |place: &usize| catalogue.touchpoints[*place].role == crate::catalogue::Role::Lever;
-    answers.touchpoints.iter().map(is_lever).collect()
-}
-
-/// Effects of all touchpoints on all answers, and what is said of them. Lists are per touchpoint of the fit.
-pub struct Estimates {
-    pub fits: Fits,
-    pub total: Effects,
-    pub direct: Effects,
-    pub q_values: Vec<Option<f64>>,
-    /// Of the levers that have an estimate.
-    pub ranks: Vec<Option<Rank>>,
-    pub verdicts: Vec<Verdict>,
-}
-
-impl Estimates {
-    pub fn of(analysis: &Analysis, rules: &Rules, is_lever: &[bool]) -> Estimates {
-        let fits = Fits::of(analysis);
-        let total = fits.effects(analysis, Estimand::Total);
-        let direct = fits.effects(analysis, Estimand::Direct);
-        let many = analysis.touchpoints();
-        // One family: every touchpoint with an estimate, lever or not.
-        let p_values: Vec<(usize, f64)> = (0..many)
-            .filter_map(|t| total.of[t].as_ref().ok().and_then(|effect| Some((t, effect.measures.p_value?))))
-            .collect();
-        let mut q_values = vec![None; many];
-        let adjusted = evidence::q_values(&p_values.iter().map(|(_, p)| *p).collect::<Vec<_>>());
-        for ((touchpoint, _), q) in p_values.iter().zip(adjusted) {
-            q_values[*touchpoint] = Some(q);
-        }
-        let verdicts =
-            (0..many).map(|t| verdict::verdict(&ground(analysis, rules, &total, t, q_values[t]), rules.margins));
-        let verdicts = verdicts.collect();
-        Estimates { ranks: ranked(&total, is_lever), fits, direct, q_values, verdicts, total }
-    }
-}
-
-fn ground(analysis: &Analysis, rules: &Rules, total: &Effects, touchpoint: usize, q_value: Option<f64>) -> Ground {
-    let support = &analysis.support[touchpoint];
-    let measures = total.of[touchpoint].as_ref().ok().map(|effect| &effect.measures);
-    Ground {
-        is_measured: support.exposed_answers() + support.unexposed.iter().sum::<u64>() > 0,
-        exposed_clusters: support.exposed_clusters,
-        min_responses: rules.min_responses,
-        is_thin: support.is_thin(),
-        nps_points: measures.and_then(|measures| {
-            let (low, high) = measures.nps_points.interval_of(0.9, measures.degrees)?;
-            Some((measures.nps_points.value, low, high))
-        }),
-        risk_difference: measures
-            .and_then(|measures| measures.risk_difference.interval_of(0.9, measures.degrees)),
-        q_value,
-    }
-}
-
-/// Ranks of the levers by total NPS points.
-fn ranked(total: &Effects, is_lever: &[bool]) -> Vec<Option<Rank>> {
-    let mut ranks = vec![None; total.of.len()];
-    let Some(covariance) = &total.covariance else { return ranks };
-    let places: Vec<usize> =
-        (0..total.estimated.len()).filter(|place| is_lever[total.estimated[*place]]).collect();
-    let points: Vec<f64> = places
-        .iter()
-        .filter_map(|place| total.of[total.estimated[*place]].as_ref().ok())
-        .map(|effect| effect.measures.nps_points.value)
-        .collect();
-    if points.len() != places.len() || points.is_empty() {
-        return ranks;
-    }
-    let of_levers = covariance.select_rows(&places).select_columns(&places);
-    let random = &mut ChaCha8Rng::seed_from_u64(SEED);
-    for (place, rank) in places.iter().zip(ranks::ranks(&points, &of_levers, random)) {
-        ranks[total.estimated[*place]] = Some(rank);
-    }
-    ranks
-}
-
-/// The whole analysis without tables.
-///
-/// # Errors
-/// The [`Fault`] of a problem that was put wrongly.
-pub fn analyse(problem: &Problem, rules: &Rules, is_lever: &[bool], threads: usize) -> Result<Estimates, Fault> {
-    Ok(Estimates::of(&Analysis::of(problem, threads)?, rules, is_lever))
 }

@@ -195,13 +195,17 @@ impl Votes {
             Some(sql) => condition(sql, "undecided").map_err(place("undecided"))?,
             None => lit(false),
         };
-        if let Some(at) = &events.at
-            && !met.schema().has_column_with_unqualified_name(at)
-        {
-            return Err(Error::config(format!("`at` names `{at}`, which is no column of the event"))
+        for (key, column) in [("at", &events.at), ("since", &events.since)] {
+            if let Some(column) = column
+                && !met.schema().has_column_with_unqualified_name(column)
+            {
+                return Err(Error::config(format!(
+                    "`{key}` names `{column}`, which is no column of the event"
+                ))
                 .with("touchpoint", &touchpoint.id)
-                .with("key", "at")
-                .hint("name a time column of the feed, or leave `at` out"));
+                .with("key", key)
+                .hint(format!("name a time column of the feed, or leave `{key}` out")));
+            }
         }
         Ok(Votes {
             yes: holds.clone().is_true(),
@@ -389,6 +393,10 @@ async fn count_votes(engine: &Engine, catalogue: &Catalogue, feed: &str) -> Resu
             let first = when(votes.yes.clone(), named(at)).end().map(min).map_err(failed)?;
             counts.push(first.alias(first_of(touchpoint)));
         }
+        if let Some(since) = events.since.as_ref().or(events.at.as_ref()) {
+            let since = when(votes.yes.clone(), named(since)).end().map(min).map_err(failed)?;
+            counts.push(since.alias(since_of(touchpoint)));
+        }
         for (name, vote) in [("yes", votes.yes), ("too_early", votes.too_early), ("unknown", votes.unknown)] {
             let one = when(vote, lit(1i64)).end().map_err(failed)?;
             counts.push(count(one).alias(format!("{name}_{}", touchpoint.id)));
@@ -406,6 +414,11 @@ async fn count_votes(engine: &Engine, catalogue: &Catalogue, feed: &str) -> Resu
 /// The column with the first time that the touchpoint was met, for those that happen at a time.
 pub fn first_of(touchpoint: &Touchpoint) -> String {
     format!("first_{}", touchpoint.id)
+}
+
+/// The column with the time since which it was met, by which the declared order is checked.
+pub fn since_of(touchpoint: &Touchpoint) -> String {
+    format!("since_{}", touchpoint.id)
 }
 
 /// The touchpoint's state by itself, from the votes; see [`State`].

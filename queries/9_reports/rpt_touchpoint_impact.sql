@@ -70,6 +70,7 @@
 -- column rank_low integer: best rank that the data allow, with 95% confidence over all ranks
 -- column rank_high integer: worst such rank
 -- column verdict text: drives detractors, protects, not worth acting on, not enough evidence, or not measured
+-- column guardrails_hold boolean: nothing that was checked (rpt_guardrails) speaks against calling it an effect; else read it as an association, adjusted
 -- column shared_variance_share float: its share of what the model explains (LMG); unsigned, also for what only goes along
 -- column revenue_exposed float: amounts of the exposed answers' orders; null where currencies differ
 -- column owner text: who can act on it
@@ -257,6 +258,7 @@ select
     verdicts.rank_low,
     verdicts.rank_high,
     verdicts.verdict,
+    verdicts.guardrails_hold,
     verdicts.shared_variance_share,
     case when amounts.least_currency = amounts.greatest_currency then amounts.hundredths / 100.0 end
         as revenue_exposed,

@@ -7,13 +7,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
-use datafusion::logical_expr::{Expr, col};
+use datafusion::logical_expr::{JoinType, cast, col, lit};
+use futures::TryStreamExt;
 
-use crate::catalogue::{Catalogue, Meets, STAGES};
+use super::doses;
+use super::met::Met;
+use crate::catalogue::{Catalogue, FEEDS, Meets, Role, STAGES, Touchpoint as Entry};
 use crate::config::Config;
 use crate::engine::{self, Engine};
 use crate::error::{Error, Result};
-use crate::exposures::{self, code_of, texts};
+use crate::exposures::{code_of, first_of, named, since_of, texts};
 use crate::stats::problem::{Class, Covariate, Problem, State, Touchpoint};
 
 pub const UNKNOWN: &str = "(unknown)";
@@ -25,12 +28,15 @@ const BUILT_IN: [&str; 9] = [
     "survey_kind",
     "trigger",
     "mode",
-    "x_days_to_answer_bin",
+    LAG,
     "x_orders_bin",
     "x_earlier_purchases_bin",
     "x_observable_days_bin",
     "x_other_events_bin",
 ];
+
+/// The covariate that holds equal how late it was asked.
+pub const LAG: &str = "x_days_to_answer_bin";
 
 /// One text column as levels and their codes.
 #[derive(Debug, Clone, Default)]
@@ -50,20 +56,35 @@ impl Levels {
     }
 }
 
+/// A touchpoint of the fit: its place in the catalogue, and what the statistics need to know of it.
+#[derive(Debug, Clone)]
+pub struct Fitted {
+    /// Its position in the catalogue.
+    pub place: usize,
+    pub id: String,
+    pub is_lever: bool,
+    stage: usize,
+    factor: Option<usize>,
+    within: Option<usize>,
+    after: Vec<usize>,
+}
+
 /// The answers of the fit.
 pub struct Answers {
     pub classes: Vec<Class>,
-    /// Numbers of [`Self::cluster_count`] customers, in order of their first answer.
+    /// Numbers of customers, in order of their first answer.
     pub clusters: Vec<u32>,
-    pub cluster_count: usize,
-    /// Positions in the catalogue of the touchpoints that the fit looks at, in catalogue order.
-    pub touchpoints: Vec<usize>,
+    /// In catalogue order.
+    pub touchpoints: Vec<Fitted>,
     /// Per touchpoint of the fit, per answer.
     pub states: Vec<Vec<State>>,
     pub covariates: Vec<Levels>,
     /// Per segment dimension.
     pub segments: Vec<Levels>,
     pub periods: Levels,
+    /// Bins of doses, by the name of their column.
+    pub doses: Vec<Levels>,
+    pub met: Met,
 }
 
 impl Answers {
@@ -72,112 +93,138 @@ impl Answers {
     /// # Errors
     /// Those of the engine.
     pub async fn read(engine: &Engine, config: &Config, catalogue: &Catalogue) -> Result<Answers> {
-        let in_model: Vec<usize> = (0..catalogue.touchpoints.len())
-            .filter(|place| matches!(catalogue.touchpoints[*place].meets, Meets::Events(_)))
-            .collect();
+        let is_in_model = |entry: &&Entry| matches!(entry.meets, Meets::Events(_));
+        let in_model: Vec<&Entry> = catalogue.touchpoints.iter().filter(is_in_model).collect();
         let segments: Vec<String> = config.segments.iter().map(|name| format!("seg_{name}")).collect();
         let covariates = covariate_names(config);
-        let mut columns = vec![col("nps_class"), col("cluster"), col("period")];
-        let mut place_of = BTreeMap::new();
-        for name in segments.iter().chain(&covariates) {
-            if !place_of.contains_key(name) {
-                place_of.insert(name.clone(), columns.len());
-                columns.push(exposures::named(name));
+        let doses = doses::columns();
+        let mut leveled: Vec<String> = vec!["cluster".into(), "period".into()];
+        for name in segments.iter().chain(&covariates).chain(&doses) {
+            if !leveled.contains(name) {
+                leveled.push(name.clone());
             }
         }
-        let codes_from = columns.len();
-        columns.extend(in_model.iter().map(|place| exposures::named(&code_of(&catalogue.touchpoints[*place]))));
-        let rows = sorted_answers(engine, columns).await?;
+        let mut rows = sorted_answers(engine, &leveled, &in_model).await?;
 
-        let mut dictionaries: BTreeMap<usize, Dictionary> =
-            place_of.values().chain([&2]).map(|place| (*place, Dictionary::default())).collect();
-        let mut clusters = Dictionary::default();
+        let mut dictionaries: BTreeMap<&str, Dictionary> =
+            leveled.iter().map(|name| (name.as_str(), Dictionary::default())).collect();
         let mut classes = Vec::new();
         let mut states: Vec<Vec<State>> = vec![Vec::new(); in_model.len()];
-        for batch in &rows {
-            let class = texts(batch.column(0))?;
-            classes.extend(class.iter().map(|name| match name {
+        let mut met = Met::default();
+        while let Some(batch) = rows.try_next().await? {
+            classes.extend(texts(column(&batch, "nps_class")?)?.iter().map(|name| match name {
                 Some("promoter") => Class::Promoter,
                 Some("passive") => Class::Passive,
                 _ => Class::Detractor,
             }));
-            clusters.add(&texts(batch.column(1))?);
-            for (place, dictionary) in &mut dictionaries {
-                dictionary.add(&texts(batch.column(*place))?);
+            for (name, dictionary) in &mut dictionaries {
+                dictionary.add(&texts(column(&batch, name)?)?);
             }
-            for (at, states) in states.iter_mut().enumerate() {
-                push_states(batch, codes_from + at, states)?;
+            for (entry, states) in in_model.iter().zip(&mut states) {
+                push_states(&batch, &code_of(entry), states)?;
             }
+            met.add(&batch, &in_model)?;
         }
-        let levels = |name: &String| dictionaries[&place_of[name]].levels(name);
-        let mut answers = Answers {
-            cluster_count: clusters.values.len(),
-            clusters: clusters.codes,
-            classes,
-            touchpoints: in_model,
-            states,
-            covariates: covariates.iter().map(levels).collect(),
-            segments: segments.iter().map(levels).collect(),
-            periods: dictionaries[&2].levels("period"),
-        };
-        answers.covariates.retain(|covariate| covariate.levels.len() > 1);
-        answers.keep_measured();
-        Ok(answers)
-    }
-
-    /// Touchpoints that no answer could have told of stay out of the fit.
-    fn keep_measured(&mut self) {
+        let levels = |name: &String| dictionaries[name.as_str()].levels(name);
+        let covariates =
+            covariates.iter().map(levels).filter(|covariate| covariate.levels.len() > 1).collect();
+        // What no answer could have told of stays out of the fit.
         let told = |states: &Vec<State>| states.iter().any(|state| matches!(state, State::Yes | State::No));
-        let keep: Vec<bool> = self.states.iter().map(told).collect();
-        let mut kept = keep.iter();
-        self.touchpoints.retain(|_| kept.next().copied().unwrap_or(false));
-        let mut kept = keep.iter();
-        self.states.retain(|_| kept.next().copied().unwrap_or(false));
+        let is_told: Vec<bool> = states.iter().map(told).collect();
+        let mut kept = 0..;
+        let new_at: Vec<Option<u16>> =
+            is_told.iter().map(|told| told.then(|| kept.next()).flatten()).collect();
+        met.renumber(&new_at);
+        let told = |at: usize| is_told[at];
+        let entries: Vec<&Entry> =
+            (0..in_model.len()).filter(|at| told(*at)).map(|at| in_model[at]).collect();
+        Ok(Answers {
+            touchpoints: relations(catalogue, &entries),
+            states: states.into_iter().zip(&is_told).filter(|(_, told)| **told).map(|(s, _)| s).collect(),
+            segments: segments.iter().map(levels).collect(),
+            periods: levels(&"period".to_string()),
+            doses: doses.iter().map(levels).collect(),
+            clusters: std::mem::take(&mut dictionaries.entry("cluster").or_default().codes),
+            covariates,
+            classes,
+            met,
+        })
     }
 
     pub fn len(&self) -> usize {
         self.classes.len()
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.classes.is_empty()
+    }
+
+    /// The position in the fit of a touchpoint of the catalogue.
+    pub fn position(&self, id: &str) -> Option<usize> {
+        self.touchpoints.iter().position(|touchpoint| touchpoint.id == id)
+    }
+
+    pub fn levers(&self) -> Vec<bool> {
+        self.touchpoints.iter().map(|touchpoint| touchpoint.is_lever).collect()
+    }
+
     /// As the statistics take it.
-    pub fn problem<'a>(&'a self, catalogue: &Catalogue, weights: Option<&'a [f64]>) -> Problem<'a> {
-        let place_in_fit = |id: &str| {
-            self.touchpoints.iter().position(|place| catalogue.touchpoints[*place].id == id)
-        };
-        let mut factors: Vec<&str> = Vec::new();
-        let touchpoints = self.touchpoints.iter().zip(&self.states).map(|(place, states)| {
-            let touchpoint = &catalogue.touchpoints[*place];
-            let factor = touchpoint.factor.as_deref().map(|name| {
-                factors.iter().position(|known| *known == name).unwrap_or_else(|| {
-                    factors.push(name);
-                    factors.len() - 1
-                })
-            });
-            Touchpoint {
-                id: touchpoint.id.clone(),
-                stage: STAGES.iter().position(|stage| *stage == touchpoint.stage).unwrap_or(STAGES.len()),
-                factor,
-                within: touchpoint.within.as_deref().and_then(place_in_fit),
-                after: touchpoint.after.iter().filter_map(|id| place_in_fit(id)).collect(),
-                states,
-            }
+    pub fn problem<'a>(&'a self, weights: Option<&'a [f64]>) -> Problem<'a> {
+        self.problem_with(&self.classes, &self.states, weights)
+    }
+
+    /// The same of other classes and states.
+    pub fn problem_with<'a>(
+        &'a self,
+        classes: &'a [Class],
+        states: &'a [Vec<State>],
+        weights: Option<&'a [f64]>,
+    ) -> Problem<'a> {
+        let touchpoints = self.touchpoints.iter().zip(states).map(|(touchpoint, states)| Touchpoint {
+            id: touchpoint.id.clone(),
+            stage: touchpoint.stage,
+            factor: touchpoint.factor,
+            within: touchpoint.within,
+            after: touchpoint.after.clone(),
+            states,
+        });
+        let covariates = self.covariates.iter().map(|levels| Covariate {
+            name: levels.name.clone(),
+            levels: levels.levels.clone(),
+            codes: &levels.codes,
         });
         Problem {
-            classes: &self.classes,
+            classes,
             weights,
             clusters: vec![&self.clusters],
             touchpoints: touchpoints.collect(),
-            covariates: self
-                .covariates
-                .iter()
-                .map(|levels| Covariate {
-                    name: levels.name.clone(),
-                    levels: levels.levels.clone(),
-                    codes: &levels.codes,
-                })
-                .collect(),
+            covariates: covariates.collect(),
         }
     }
+}
+
+/// The touchpoints of a fit with their relations to each other, by position.
+pub fn relations(catalogue: &Catalogue, entries: &[&Entry]) -> Vec<Fitted> {
+    let position = |id: &str| entries.iter().position(|entry| entry.id == id);
+    let factors: Vec<&str> = entries.iter().filter_map(|entry| entry.factor.as_deref()).collect();
+    entries
+        .iter()
+        .map(|entry| {
+            let wider = std::iter::successors(entry.within.as_deref(), |id| {
+                catalogue.get(id).and_then(|wider| wider.within.as_deref())
+            });
+            Fitted {
+                place: catalogue.touchpoints.iter().position(|other| other.id == entry.id).unwrap_or(0),
+                id: entry.id.clone(),
+                is_lever: entry.role == Role::Lever,
+                stage: STAGES.iter().position(|stage| *stage == entry.stage).unwrap_or(STAGES.len()),
+                factor: factors.iter().position(|factor| Some(*factor) == entry.factor.as_deref()),
+                // The nearest that is in the fit: what lies between may not be measured.
+                within: wider.into_iter().find_map(position),
+                after: entry.after.iter().filter_map(|id| position(id)).collect(),
+            }
+        })
+        .collect()
 }
 
 /// The built-in covariates, then the segments and the configuration's own, as `fct_exposures` names them.
@@ -186,30 +233,68 @@ pub fn covariate_names(config: &Config) -> Vec<String> {
     BUILT_IN.iter().map(|name| (*name).to_string()).chain(own).collect()
 }
 
-/// Columns of the answers of the fit, in the order of `fct_exposures`.
-pub async fn sorted_answers(engine: &Engine, columns: Vec<Expr>) -> Result<Vec<RecordBatch>> {
-    let failed = |e| engine::error(e, "the answers of the fit");
-    let plan = engine
-        .table("exposures")
-        .await?
-        .filter(col("in_fit"))
-        .and_then(|rows| rows.sort(vec![col("responded_at").sort(true, false), col("response_id").sort(true, false)]))
-        .and_then(|rows| rows.select(columns))
-        .map_err(failed)?;
-    engine.collect(plan, "the answers of the fit").await
+/// The answers of the fit, in the order of `fct_exposures`, with all that is read of them.
+async fn sorted_answers(
+    engine: &Engine,
+    leveled: &[String],
+    in_model: &[&Entry],
+) -> Result<impl futures::Stream<Item = Result<RecordBatch>> + Unpin> {
+    const WHAT: &str = "the answers of the fit";
+    let failed = |e| engine::error(e, WHAT);
+    let mut plan = engine.table("exposures").await?.filter(col("in_fit")).map_err(failed)?;
+    for feed in FEEDS {
+        let votes = engine.table(&format!("votes_{feed}")).await?;
+        let moment = format!("moment_of_{feed}");
+        plan = plan.join(votes, JoinType::Left, &["moment_id"], &[&moment], None).map_err(failed)?;
+    }
+    let instant = engine::write::data_type(crate::queries::ColumnKind::Timestamp);
+    let time = |name: &str| cast(named(name), instant.clone()).alias(name);
+    let mut columns = vec![named("response_id"), named("nps_class")];
+    columns.extend(["responded_at", "sent_at", "window_starts_at"].map(time));
+    columns.extend(leveled.iter().map(|name| named(name)));
+    let whole = |name: String| cast(named(&name), arrow::datatypes::DataType::Int64).alias(name);
+    for entry in in_model {
+        columns.push(whole(code_of(entry)));
+        columns.push(whole(format!("yes_{}", entry.id)));
+        for (name, is_there) in times_of(entry) {
+            let value = if is_there { named(&name) } else { lit(datafusion::common::ScalarValue::Null) };
+            columns.push(cast(value, instant.clone()).alias(name));
+        }
+    }
+    let order: Vec<_> =
+        ["responded_at", "response_id"].iter().map(|name| named(name).sort(true, false)).collect();
+    let plan = plan.select(columns).and_then(|rows| rows.sort(order)).map_err(failed)?;
+    engine.stream(plan, WHAT).await
+}
+
+/// The columns of times of a touchpoint, and whether it has them.
+fn times_of(entry: &Entry) -> [(String, bool); 2] {
+    let (at, since) = match &entry.meets {
+        Meets::Events(events) => (events.at.is_some(), events.at.is_some() || events.since.is_some()),
+        Meets::Failures { .. } => (false, false),
+    };
+    [(first_of(entry), at), (since_of(entry), since)]
+}
+
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a arrow::array::ArrayRef> {
+    batch
+        .column_by_name(name)
+        .ok_or_else(|| Error::internal("a column of the answers is missing").with("column", name))
 }
 
 /// The states of one touchpoint of a batch of moments.
-pub fn push_states(batch: &RecordBatch, column: usize, states: &mut Vec<State>) -> Result<()> {
-    let codes = batch.column(column);
-    let codes = codes
+fn push_states(batch: &RecordBatch, name: &str, states: &mut Vec<State>) -> Result<()> {
+    let codes = column(batch, name)?
         .as_primitive_opt::<Int64Type>()
-        .ok_or_else(|| Error::internal("a touchpoint's state is no code").with("column", column))?;
-    states.extend((0..codes.len()).map(|row| {
-        let code = if codes.is_null(row) { State::Unknown as i64 } else { codes.value(row) };
-        State::ALL.into_iter().find(|state| *state as i64 == code).unwrap_or(State::Unknown)
-    }));
+        .ok_or_else(|| Error::internal("a touchpoint's state is no code").with("column", name))?;
+    states.extend((0..codes.len()).map(|row| state(codes.is_valid(row).then(|| codes.value(row)))));
     Ok(())
+}
+
+/// The state of a code; an answer that is not there is unknown.
+pub fn state(code: Option<i64>) -> State {
+    let known = |code: i64| State::ALL.into_iter().find(|state| *state as i64 == code);
+    code.and_then(known).unwrap_or(State::Unknown)
 }
 
 /// Texts as numbers in order of their first appearance.
@@ -264,6 +349,9 @@ mod tests {
         let levels = dictionary.levels("x");
         assert_eq!(levels.levels, [UNKNOWN, "a", "b"]);
         assert_eq!(levels.codes, [2, 0, 1, 2]);
-        assert_eq!([levels.code(Some("b")), levels.code(None), levels.code(Some("c"))], [Some(2), Some(0), None]);
+        assert_eq!(
+            [levels.code(Some("b")), levels.code(None), levels.code(Some("c"))],
+            [Some(2), Some(0), None]
+        );
     }
 }

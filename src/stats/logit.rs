@@ -7,11 +7,13 @@
 //!
 //! Rows hold the positions of their ones, in ascending order, and values only where a column is no dummy.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DMatrix;
 
-use super::{chunks, linear};
+use super::chunks;
+use super::linear::Factor;
 
 /// Sparse rows of a matrix with `width` columns.
 #[derive(Debug, Clone)]
@@ -121,12 +123,10 @@ pub enum NoFit {
 
 /// A slope beyond this (odds of 1 to 160,000) is taken for separation.
 const LARGEST_COEFFICIENT: f64 = 12.0;
-const MOST_ITERATIONS: usize = 60;
-/// The penalised score is solved with the plain information, which converges by a constant factor only.
-const MOST_PENALISED_ITERATIONS: usize = 400;
+const MOST_ITERATIONS: usize = 100;
 /// Newton's decrement gᵀI⁻¹g at rest: squared distance to the optimum in standard errors.
 const AT_REST: f64 = 1e-16;
-const AT_REST_PENALISED: f64 = 1e-9;
+const AT_REST_PENALISED: f64 = 1e-10;
 /// Large problems start from a fit of so many of their rows.
 const ROWS_OF_A_START: usize = 16_384;
 
@@ -279,8 +279,8 @@ impl<const Q: usize> Task<'_, Q> {
                 pass.information[(i, i)] += RIDGE;
                 pass.gradient[i] -= RIDGE * beta;
             }
-            let Some(cholesky) = nalgebra::Cholesky::new(pass.information) else { return start };
-            let step = cholesky.solve(&DVector::from_vec(pass.gradient.clone()));
+            let Some(factor) = Factor::of(&pass.information) else { return start };
+            let step = factor.solve(&pass.gradient);
             let decrement: f64 = step.iter().zip(&pass.gradient).map(|(s, g)| s * g).sum();
             for (beta, step) in beta.iter_mut().zip(step.iter()) {
                 *beta += step.clamp(-3.0, 3.0);
@@ -294,26 +294,27 @@ impl<const Q: usize> Task<'_, Q> {
 
     fn newton(&self, start: Vec<f64>, is_penalised: bool) -> Result<Fit<Q>, NoFit> {
         let failed = if is_penalised { NoFit::NotConverged } else { NoFit::Separated };
+        let at_rest = if is_penalised { AT_REST_PENALISED } else { AT_REST };
         let mut beta = start;
         let mut pass = self.pass(&beta);
-        let (mut inverse, mut log_determinant) = linear::inverse(&pass.information).ok_or(failed)?;
-        let (most, at_rest) = if is_penalised {
-            (MOST_PENALISED_ITERATIONS, AT_REST_PENALISED)
-        } else {
-            (MOST_ITERATIONS, AT_REST)
-        };
-        for iterations in 1..=most {
-            if is_penalised {
-                self.add_penalty(&inverse, &mut pass);
-            }
-            let mut step = linear::times(&inverse, &pass.gradient);
+        let mut factor = Factor::of(&pass.information).ok_or(failed)?;
+        let mut seen = Curvature::default();
+        for iterations in 1..=MOST_ITERATIONS {
+            let mut inverse = None;
+            let mut step = if is_penalised {
+                let metric = self.add_penalty(inverse.insert(factor.inverse()), &mut pass);
+                seen.ends_at(&pass.gradient);
+                seen.step(&pass.gradient, &Factor::of(&metric).ok_or(failed)?)
+            } else {
+                factor.solve(&pass.gradient)
+            };
             let decrement: f64 = step.iter().zip(&pass.gradient).map(|(s, g)| s * g).sum();
             if decrement < at_rest {
                 return Ok(Fit {
                     coefficients: beta,
                     log_likelihood: pass.log_likelihood,
                     information: pass.information,
-                    inverse,
+                    inverse: inverse.unwrap_or_else(|| factor.inverse()),
                     probabilities: pass.probabilities,
                     iterations,
                     is_penalised,
@@ -326,20 +327,19 @@ impl<const Q: usize> Task<'_, Q> {
             if longest > 5.0 {
                 step.iter_mut().for_each(|s| *s *= 5.0 / longest);
             }
-            let objective = |log_likelihood: f64, log_determinant: f64| {
-                log_likelihood + if is_penalised { 0.5 * log_determinant } else { 0.0 }
+            let objective = |pass: &Pass<Q>, factor: &Factor| {
+                pass.log_likelihood + if is_penalised { 0.5 * factor.log_determinant() } else { 0.0 }
             };
-            let before = objective(pass.log_likelihood, log_determinant);
+            let before = objective(&pass, &factor);
             let mut halvings = 0;
             loop {
                 let trial: Vec<f64> = beta.iter().zip(&step).map(|(b, s)| b + s).collect();
                 let next = self.pass(&trial);
-                if let Some((next_inverse, next_log_determinant)) = linear::inverse(&next.information) {
-                    let after = objective(next.log_likelihood, next_log_determinant);
+                if let Some(next_factor) = Factor::of(&next.information) {
                     // Rounding of a sum over all answers must not look like a step uphill.
-                    if after >= before - 1e-10 * (1.0 + before.abs()) {
-                        (beta, pass, inverse, log_determinant) =
-                            (trial, next, next_inverse, next_log_determinant);
+                    if objective(&next, &next_factor) >= before - 1e-10 * (1.0 + before.abs()) {
+                        seen.begins_at(&step, &pass.gradient);
+                        (beta, pass, factor) = (trial, next, next_factor);
                         break;
                     }
                 }
@@ -401,79 +401,104 @@ impl<const Q: usize> Task<'_, Q> {
                 piece.log_likelihood += cell.free[a] * eta[a];
                 residual[a] = cell.free[a] - cell.total * p[a];
             }
-            let mut block = [[0.0; Q]; Q];
-            for a in 0..Q {
-                for b in 0..Q {
-                    block[a][b] = cell.total * p[a] * (if a == b { 1.0 - p[b] } else { -p[b] });
-                }
-            }
-            for (at, column) in columns.iter().enumerate() {
-                let x = if is_dummy { 1.0 } else { self.rows.value(row, at) };
-                let i = usize::from(*column);
-                for (sum, residual) in piece.gradient[i * Q..(i + 1) * Q].iter_mut().zip(residual) {
-                    *sum += x * residual;
-                }
-                let before = i * (i + 1) / 2;
-                for (at, other) in columns[..=at].iter().enumerate() {
-                    let x = if is_dummy { 1.0 } else { x * self.rows.value(row, at) };
-                    let from = (before + usize::from(*other)) * Q * Q;
-                    let target = &mut piece.blocks[from..from + Q * Q];
-                    for a in 0..Q {
-                        for b in 0..Q {
-                            target[a * Q + b] += x * block[a][b];
-                        }
-                    }
-                }
-            }
+            self.add_row(row, &residual, cell.total, &p, &mut piece.gradient, &mut piece.blocks);
         }
         piece
     }
 
-    /// Adds the gradient of ½ log |I|: for column j and class a, ½ Σᵢ wᵢ xᵢⱼ Σ_bc Mᵢ[b][c] ∂W[b][c]/∂η_a, with
-    /// Mᵢ = xᵢ I⁻¹ xᵢᵀ and W = diag p − p pᵀ.
-    fn add_penalty(&self, inverse: &DMatrix<f64>, pass: &mut Pass<Q>) {
-        let probabilities = &pass.probabilities;
-        let parts = chunks::map(self.rows.len(), self.threads, |range| {
-            let mut gradient = vec![0.0; self.rows.width() * Q];
-            for row in range {
-                let columns = self.rows.columns(row);
-                let mut leverage = [[0.0; Q]; Q];
-                for (i, one) in columns.iter().enumerate() {
-                    for (j, other) in columns.iter().enumerate() {
-                        let x = self.rows.value(row, i) * self.rows.value(row, j);
-                        for (b, leverage) in leverage.iter_mut().enumerate() {
-                            for (c, sum) in leverage.iter_mut().enumerate() {
-                                *sum += x * inverse[(usize::from(*one) * Q + b, usize::from(*other) * Q + c)];
-                            }
-                        }
-                    }
-                }
-                let p = &probabilities[row];
-                let slope = |b: usize, a: usize| p[b] * (f64::from(u8::from(a == b)) - p[a]);
-                let mut pull = [0.0; Q];
-                for (a, pull) in pull.iter_mut().enumerate() {
+    /// Adds a row's residuals to the gradient, and weight × (diag p − p pᵀ) to the blocks of its columns.
+    #[inline]
+    fn add_row(
+        &self,
+        row: usize,
+        residual: &[f64; Q],
+        weight: f64,
+        p: &[f64; Q],
+        gradient: &mut [f64],
+        blocks: &mut [f64],
+    ) {
+        let columns = self.rows.columns(row);
+        let is_dummy = self.rows.values.is_empty();
+        let mut block = [[0.0; Q]; Q];
+        for a in 0..Q {
+            for b in 0..Q {
+                block[a][b] = weight * p[a] * (if a == b { 1.0 - p[b] } else { -p[b] });
+            }
+        }
+        for (at, column) in columns.iter().enumerate() {
+            let x = if is_dummy { 1.0 } else { self.rows.value(row, at) };
+            let i = usize::from(*column);
+            for (sum, residual) in gradient[i * Q..(i + 1) * Q].iter_mut().zip(residual) {
+                *sum += x * residual;
+            }
+            let before = i * (i + 1) / 2;
+            for (at, other) in columns[..=at].iter().enumerate() {
+                let x = if is_dummy { 1.0 } else { x * self.rows.value(row, at) };
+                let from = (before + usize::from(*other)) * Q * Q;
+                let target = &mut blocks[from..from + Q * Q];
+                for a in 0..Q {
                     for b in 0..Q {
-                        for c in 0..Q {
-                            let change = f64::from(u8::from(b == c)) * slope(b, a)
-                                - slope(b, a) * p[c]
-                                - p[b] * slope(c, a);
-                            *pull += 0.5 * self.cells[row].total * leverage[b][c] * change;
-                        }
-                    }
-                }
-                for (at, column) in columns.iter().enumerate() {
-                    let x = self.rows.value(row, at);
-                    let from = usize::from(*column) * Q;
-                    for (sum, pull) in gradient[from..from + Q].iter_mut().zip(pull) {
-                        *sum += x * pull;
+                        target[a * Q + b] += x * block[a][b];
                     }
                 }
             }
-            gradient
-        });
-        for (sum, x) in pass.gradient.iter_mut().zip(chunks::sum(parts)) {
-            *sum += x;
         }
+    }
+
+    /// Adds the gradient of ½ log |I|, and gives the matrix that the step is solved with.
+    ///
+    /// With M = xᵢ I⁻¹ xᵢᵀ the gradient in class a of row i is c_a − p_a Σ c, where c_a = ½ wᵢ p_a (e_a − p)ᵀ M
+    /// (e_a − p): as if every class, the reference too, had been answered so much more often (Kosmidis and
+    /// Firth 2011). The plain information I takes no notice of what is added, and steps twice too far where
+    /// the penalty is all there is. So rows count with their answers and half their leverage h = tr(w M W)
+    /// and its share per class, h/2 (1 + 1/Q): exact for a row with coefficients of its own.
+    fn add_penalty(&self, inverse: &DMatrix<f64>, pass: &mut Pass<Q>) -> DMatrix<f64> {
+        let width = self.rows.width();
+        let probabilities = &pass.probabilities;
+        let parts = chunks::map(self.rows.len(), self.threads, |range| {
+            let mut sums = vec![0.0; width * Q + width * (width + 1) / 2 * Q * Q];
+            let (gradient, blocks) = sums.split_at_mut(width * Q);
+            for row in range {
+                let m = self.leverage(inverse, row);
+                let (p, weight) = (&probabilities[row], self.cells[row].total);
+                let mp: [f64; Q] = std::array::from_fn(|a| (0..Q).map(|b| m[a][b] * p[b]).sum());
+                let pmp: f64 = (0..Q).map(|a| p[a] * mp[a]).sum();
+                let added: [f64; Q] =
+                    std::array::from_fn(|a| 0.5 * weight * p[a] * (m[a][a] - 2.0 * mp[a] + pmp));
+                let reference = 0.5 * weight * (1.0 - p.iter().sum::<f64>()) * pmp;
+                let all = added.iter().sum::<f64>() + reference;
+                let pull: [f64; Q] = std::array::from_fn(|a| added[a] - p[a] * all);
+                self.add_row(row, &pull, all * (1.0 + 1.0 / Q as f64), p, gradient, blocks);
+            }
+            sums
+        });
+        let sums = chunks::sum(parts);
+        let (gradient, blocks) = sums.split_at(width * Q);
+        pass.gradient.iter_mut().zip(gradient).for_each(|(sum, x)| *sum += x);
+        from_blocks::<Q>(width, blocks) + &pass.information
+    }
+
+    /// x I⁻¹ xᵀ of a row, class by class.
+    fn leverage(&self, inverse: &DMatrix<f64>, row: usize) -> [[f64; Q]; Q] {
+        let columns = self.rows.columns(row);
+        let mut sums = [[0.0; Q]; Q];
+        for (i, one) in columns.iter().enumerate() {
+            let one = usize::from(*one) * Q;
+            for (j, other) in columns[..=i].iter().enumerate() {
+                let other = usize::from(*other) * Q;
+                // Off the diagonal each pair stands twice.
+                let twice = if i == j { 0.5 } else { 1.0 };
+                let x = twice * self.rows.value(row, i) * self.rows.value(row, j);
+                for b in 0..Q {
+                    for c in 0..Q {
+                        let entry = x * inverse[(other + c, one + b)];
+                        sums[b][c] += entry;
+                        sums[c][b] += entry;
+                    }
+                }
+            }
+        }
+        sums
     }
 
     /// Whether some column of ones never meets some class: its slope would run away.
@@ -496,6 +521,55 @@ impl<const Q: usize> Task<'_, Q> {
             reference <= 1e-9 * total || free.iter().any(|weight| *weight <= 0.0)
         })
     }
+}
+
+/// How the gradient fell along the latest steps: what the matrix that steps are solved with does not know of
+/// the penalty (L-BFGS; Nocedal 1980).
+#[derive(Default)]
+struct Curvature {
+    /// Steps, how far the gradient fell along each, and the product of the two.
+    steps: VecDeque<(Vec<f64>, Vec<f64>, f64)>,
+    open: Option<(Vec<f64>, Vec<f64>)>,
+}
+
+impl Curvature {
+    const MOST_STEPS: usize = 12;
+
+    fn begins_at(&mut self, step: &[f64], gradient: &[f64]) {
+        self.open = Some((step.to_vec(), gradient.to_vec()));
+    }
+
+    fn ends_at(&mut self, gradient: &[f64]) {
+        let Some((step, before)) = self.open.take() else { return };
+        let fall: Vec<f64> = before.iter().zip(gradient).map(|(before, now)| before - now).collect();
+        let product = inner(&step, &fall);
+        if product > 1e-14 * inner(&fall, &fall).sqrt() * inner(&step, &step).sqrt() {
+            self.steps.push_back((step, fall, product));
+        }
+        if self.steps.len() > Self::MOST_STEPS {
+            self.steps.pop_front();
+        }
+    }
+
+    fn step(&self, gradient: &[f64], metric: &Factor) -> Vec<f64> {
+        let mut direction = gradient.to_vec();
+        let mut shares = Vec::with_capacity(self.steps.len());
+        for (step, fall, product) in self.steps.iter().rev() {
+            let share = inner(step, &direction) / product;
+            direction.iter_mut().zip(fall).for_each(|(d, fall)| *d -= share * fall);
+            shares.push(share);
+        }
+        let mut direction = metric.solve(&direction);
+        for ((step, fall, product), share) in self.steps.iter().zip(shares.into_iter().rev()) {
+            let more = share - inner(fall, &direction) / product;
+            direction.iter_mut().zip(step).for_each(|(d, step)| *d += more * step);
+        }
+        direction
+    }
+}
+
+fn inner(one: &[f64], other: &[f64]) -> f64 {
+    one.iter().zip(other).map(|(a, b)| a * b).sum()
 }
 
 /// The symmetric matrix of a lower triangle of blocks.

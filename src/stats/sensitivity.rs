@@ -9,63 +9,48 @@ use super::analysis::Analysis;
 use super::effects::{Effect, Effects, Estimand, Fits};
 use super::verdict::Verdict;
 
-/// Ratios of the table: how readily a class answers, relative to promoters.
-pub const RATIOS: [f64; 5] = [0.5, std::f64::consts::FRAC_1_SQRT_2, 1.0, std::f64::consts::SQRT_2, 2.0];
-
-/// Total effects if passives and detractors answer so much more readily than promoters.
+/// Total effects if detractors answer so much more readily than promoters, and passives as the geometric
+/// middle of the two.
 #[derive(Debug, Clone)]
 pub struct Sensitive {
-    pub passives: f64,
-    pub detractors: f64,
+    pub ratio: f64,
     pub effects: Effects,
 }
 
-/// Total effects at one pair of ratios.
+/// Total effects if passives and detractors answer so much more readily than promoters.
 pub fn at_ratios(analysis: &Analysis, fits: &Fits, passives: f64, detractors: f64) -> Effects {
     fits.shifted(analysis, Estimand::Total, &[-passives.ln(), -detractors.ln()])
 }
 
-/// The whole table: all pairs of [`RATIOS`].
+/// Ratios from ½ to 2 in even steps, as it is (1) in the middle.
 pub fn table(analysis: &Analysis, fits: &Fits) -> Vec<Sensitive> {
-    let pairs =
-        RATIOS.iter().flat_map(|passives| RATIOS.iter().map(move |detractors| (*passives, *detractors)));
-    pairs
-        .map(|(passives, detractors)| Sensitive {
-            passives,
-            detractors,
-            effects: at_ratios(analysis, fits, passives, detractors),
+    const STEPS: i32 = 4;
+    (-STEPS..=STEPS)
+        .map(|step| {
+            let ratio = (f64::from(step) / f64::from(STEPS)).exp2();
+            Sensitive { ratio, effects: at_ratios(analysis, fits, ratio.sqrt(), ratio) }
         })
         .collect()
 }
 
-/// Per touchpoint the ratio for detractors nearest to 1 in [½, 2] that would turn its verdict, passives
-/// answering as their geometric middle; none where none would. `say` is the verdict of a touchpoint's effect.
+/// Per touchpoint the ratio nearest to 1 that would turn its verdict; none where none in the table would.
+/// `say` is the verdict of a touchpoint's effect among the others.
 pub fn turning_ratios(
-    analysis: &Analysis,
-    fits: &Fits,
+    table: &[Sensitive],
     say: impl Fn(usize, &Effects, &Effect) -> Verdict,
 ) -> Vec<Option<f64>> {
-    const STEPS: i32 = 8;
-    let verdicts = |log: f64| -> Vec<Option<Verdict>> {
-        let ratio = log.exp();
-        let effects = at_ratios(analysis, fits, ratio.sqrt(), ratio);
-        let of = effects.of.iter().enumerate();
-        of.map(|(touchpoint, effect)| effect.as_ref().ok().map(|effect| say(touchpoint, &effects, effect)))
-            .collect()
+    let many = table.first().map_or(0, |row| row.effects.of.len());
+    let verdict = |row: &Sensitive, touchpoint: usize| {
+        row.effects.of[touchpoint].as_ref().ok().map(|effect| say(touchpoint, &row.effects, effect))
     };
-    let as_it_is = verdicts(0.0);
-    let mut found: Vec<Option<f64>> = vec![None; analysis.touchpoints()];
-    for step in 1..=STEPS {
-        for sign in [1.0, -1.0] {
-            let log = sign * f64::from(step) / f64::from(STEPS) * 2.0f64.ln();
-            for (touchpoint, verdict) in verdicts(log).into_iter().enumerate() {
-                if found[touchpoint].is_none() && verdict != as_it_is[touchpoint] {
-                    found[touchpoint] = Some(log.exp());
-                }
-            }
-        }
-    }
-    found
+    let mut nearest_first: Vec<&Sensitive> = table.iter().collect();
+    nearest_first.sort_by(|a, b| a.ratio.ln().abs().total_cmp(&b.ratio.ln().abs()));
+    let turning = |touchpoint: usize| {
+        let (as_it_is, others) = nearest_first.split_first()?;
+        let said = verdict(as_it_is, touchpoint);
+        others.iter().find(|row| verdict(row, touchpoint) != said).map(|row| row.ratio)
+    };
+    (0..many).map(turning).collect()
 }
 
 #[cfg(test)]
@@ -109,8 +94,12 @@ mod tests {
         let problem = world.problem();
         let analysis = Analysis::of(&problem, 2).unwrap();
         let fits = Fits::of(&analysis);
-        assert_eq!(table(&analysis, &fits).len(), 25);
-        let turned = turning_ratios(&analysis, &fits, |_, _, effect| {
+        let table = table(&analysis, &fits);
+        let ratios: Vec<f64> = table.iter().map(|row| row.ratio).collect();
+        assert_eq!((ratios.len(), ratios[0], ratios[4], ratios[8]), (9, 0.5, 1.0, 2.0));
+        let as_it_is = fits.effects(&analysis, Estimand::Total);
+        assert_eq!(table[4].effects.of, as_it_is.of);
+        let turned = turning_ratios(&table, |_, _, effect| {
             let points = effect.measures.nps_points;
             if points.process.is_some_and(|interval| interval.low > 5.0) {
                 Verdict::DrivesDetractors
