@@ -1076,6 +1076,19 @@ mod tests {
         assert_eq!(config.sources["tickets"].tables["tickets"].format, Format::Parquet);
         assert_eq!(config.identity.matched, ["customer_id", "email"]);
         assert_eq!(config.identity.max_customers_per_value, 5);
+        let analysis = &config.analysis;
+        assert_eq!(
+            (analysis.min_responses, analysis.margin_nps_points, analysis.margin_risk_difference),
+            (30, 0.1, 0.01)
+        );
+    }
+
+    #[test]
+    fn dimensions_are_the_segments_then_further_covariates() {
+        let config = parse(&format!(
+            "segments = [\"region\", \"store_id\"]\ncovariates = [\"mode\", \"region\"]\n{LEAST}"
+        ));
+        assert_eq!(config.unwrap().dimensions(), ["region", "store_id", "mode"]);
     }
 
     #[test]
@@ -1122,6 +1135,12 @@ mod tests {
             ("[journey]\nlookback_days = 0\n", "`journey.lookback_days` is 0", 6),
             ("[analysis]\nperiod = \"week\"\nwindow_days = 99999\n", "`analysis.window_days` is 99999", 7),
             ("[analysis]\nmin_link_rate = 1.5\n", "`analysis.min_link_rate` is 1.5", 6),
+            ("[analysis]\nmargin_nps_points = -0.1\n", "`analysis.margin_nps_points` is -0.1", 6),
+            (
+                "[analysis]\nmin_responses = 20\nmargin_risk_difference = 1.5\n",
+                "`analysis.margin_risk_difference` is 1.5",
+                7,
+            ),
             ("[contract]\nvolume = { max_drop = 2.0 }\n", "`contract.volume.max_drop` is 2", 6),
             ("[analysis]\nsurvey_kinds = []\n", "`analysis.survey_kinds` is an empty list", 6),
             (
@@ -1134,8 +1153,15 @@ mod tests {
             assert_eq!((said.as_str(), file), (message, format!("aftersale.toml:{line}")));
             assert!(!hint.is_empty(), "{message}");
         }
-        let (_, file, _) = refusal(&format!("segments = [\n  \"region\",\n  \"Store ID\",\n]\n{LEAST}"));
-        assert_eq!(file, "aftersale.toml:3");
+        for (what, list) in [("segment", "segments"), ("covariate", "covariates")] {
+            let (message, file, _) =
+                refusal(&format!("{list} = [\n  \"region\",\n  \"Store ID\",\n]\n{LEAST}"));
+            assert_eq!(message, format!("the {what} `Store ID` is not a column name"));
+            assert_eq!(file, "aftersale.toml:3");
+            let (message, file, _) = refusal(&format!("{list} = [\"region\", \"region\"]\n{LEAST}"));
+            assert_eq!(message, format!("the {what} `region` is named twice"));
+            assert_eq!(file, "aftersale.toml:1");
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ use inputs::Answers;
 const SEED: u64 = 20_261_031;
 
 /// Makes `effects`, `verdicts`, `segment_rule`, `model_terms`, `guardrails`, `dose_bins`, `change_parts`,
-/// `sensitivity`, `attributions` and `journey_predictions`. Returns the number of answers of the fit.
+/// `sensitivity`, `attributions`, `predictions` and `journey_predictions`. Returns the number of answers of the fit.
 ///
 /// # Errors
 /// Those of the engine, and `Kind::Config` where the model would be too large.

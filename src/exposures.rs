@@ -148,20 +148,14 @@ pub async fn build(
     for feed in crate::catalogue::FEEDS {
         count_votes(engine, catalogue, feed).await?;
     }
-    for (base, name) in [("int_answers", "exposures"), ("int_journeys", "journey_exposures")] {
-        let states = states(engine, catalogue, &coverage, base).await?;
-        let mut with_segments = segments(engine, config, typed, states).await?;
-        if base == "int_journeys" {
-            // Read once, when every journey gets its prediction; its levels are those of the answers.
-            engine.view(name, with_segments)?;
-            continue;
-        }
-        for dimension in config.dimensions() {
-            with_segments = shown_levels(engine, with_segments, &format!("seg_{dimension}")).await?;
-        }
-        engine.keep(name, with_segments).await?;
+    let mut answers = segments(engine, config, typed, engine.table("int_answers").await?).await?;
+    for dimension in config.dimensions() {
+        answers = shown_levels(engine, answers, &format!("seg_{dimension}")).await?;
     }
-    Ok(())
+    engine.keep("exposures", states(engine, catalogue, &coverage, answers).await?).await?;
+    // Read once, when every journey gets its prediction; its levels are those of the answers.
+    let journeys = segments(engine, config, typed, engine.table("int_journeys").await?).await?;
+    engine.view("journey_exposures", states(engine, catalogue, &coverage, journeys).await?)
 }
 
 // ---- 1. each event votes ---------------------------------------------------------------------------------
@@ -295,15 +289,14 @@ pub fn code_of(touchpoint: &Touchpoint) -> String {
     format!("code_{}", touchpoint.id)
 }
 
-/// The moments of a table with `code_`, `tp_<id>` and `tp_<id>_state` of every touchpoint.
+/// Moments with `code_`, `tp_<id>` and `tp_<id>_state` of every touchpoint.
 async fn states(
     engine: &Engine,
     catalogue: &Catalogue,
     coverage: &Coverage,
-    base: &str,
+    mut answers: DataFrame,
 ) -> Result<DataFrame> {
     let failed = |e| engine::error(e, "the touchpoints' states");
-    let mut answers = engine.table(base).await?;
     let base: Vec<Expr> = columns_of(&answers);
     for feed in crate::catalogue::FEEDS {
         let counts = engine.table(&format!("votes_{feed}")).await?;

@@ -208,26 +208,26 @@ fn feed_account(account: &Account) -> Value {
     })
 }
 
-/// Levers with the most detractors beyond what the others' share would give.
+/// Levers by what they cost.
 fn drivers(summary: &Summary) -> String {
-    let mut shown =
-        new_table(&["touchpoint", "met by", "reach", "detractors if met", "if not", "difference"]);
-    let has_figures =
-        |line: &&TouchpointLine| line.role == "lever" && line.exposed > 0 && line.difference.is_some();
-    for line in summary.touchpoints.iter().filter(has_figures).take(10) {
+    let mut shown = new_table(&["touchpoint", "met by", "reach", "detractors", "NPS points", "verdict"]);
+    let is_shown = |line: &&TouchpointLine| line.role == "lever" && line.nps_points.is_some();
+    for line in summary.touchpoints.iter().filter(is_shown).take(10) {
         shown.add_row(vec![
             line.label.clone(),
             thousands(line.exposed),
             percent(line.reach),
             percent(line.share_exposed),
-            percent(line.share_unexposed),
-            line.difference.map_or(String::new(), |d| format!("{:+.1} points", 100.0 * d)),
+            line.nps_points
+                .map_or(String::new(), |[points, low, high]| format!("{points:.2} ({low:.2} to {high:.2})")),
+            line.verdict.clone(),
         ]);
     }
-    align_right(&mut shown, 1..6);
+    align_right(&mut shown, 1..5);
     let nps = summary.nps.as_deref().unwrap_or("no answers in the window");
     format!(
-        "as of {}   {nps}\n\n{shown}\nlevers by detractors met beyond the others' share; an association, not yet adjusted for what goes along",
+        "as of {}   {nps}\n\n{shown}\nlevers by what they cost: NPS points that would be gained, had nobody met them, with their 95% intervals. What they set \
+         off counts too, so they do not add up",
         summary.as_of
     )
 }

@@ -1,5 +1,6 @@
 //! `attributions`: what each touchpoint that an answer had met adds to its predicted detractor probability.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -38,12 +39,33 @@ impl Shares {
     fn of_answer(&self, answer: usize) -> &[(u16, f64)] {
         self.row_of[answer].map_or(&[], |row| self.of_rows.of_row(row as usize))
     }
+
+    /// An answer's detractor probability as it is, and with none of the touchpoints.
+    fn prediction(&self, answer: usize) -> Option<[f64; 2]> {
+        self.row_of[answer].map(|row| self.of_rows.predictions[row as usize])
+    }
 }
 
-/// Makes `attributions`: one row per answer of the fit and touchpoint that it had met. They are made batch by
-/// batch whenever they are read: there can be many more of them than answers.
+type Make = fn(&Answers, Option<&Shares>, Range<usize>, &StringArray) -> Result<RecordBatch>;
+
+/// Makes `attributions`, one row per answer of the fit and touchpoint that it had met, and `predictions`, one
+/// row per answer. They are made batch by batch whenever they are read: there can be many.
 pub fn register(engine: &Engine, answers: Arc<Answers>, shares: Option<Shares>) -> Result<()> {
-    let empty = rows(&answers, None, 0..0, &StringArray::from(Vec::<String>::new()))?;
+    let shares = Arc::new(shares);
+    for (name, make) in [("attributions", rows as Make), ("predictions", predictions as Make)] {
+        register_one(engine, name, make, answers.clone(), shares.clone())?;
+    }
+    Ok(())
+}
+
+fn register_one(
+    engine: &Engine,
+    name: &str,
+    make: Make,
+    answers: Arc<Answers>,
+    shares: Arc<Option<Shares>>,
+) -> Result<()> {
+    let empty = make(&answers, None, 0..0, &StringArray::from(Vec::<String>::new()))?;
     let starts: Vec<usize> = answers
         .met
         .ids()
@@ -54,16 +76,33 @@ pub fn register(engine: &Engine, answers: Arc<Answers>, shares: Option<Shares>) 
             Some(start)
         })
         .collect();
-    engine.register_made("attributions", empty.schema(), move |place| {
+    engine.register_made(name, empty.schema(), move |place| {
         let (start, ids) = (starts.get(place)?, answers.met.ids().get(place)?);
-        Some(rows(&answers, shares.as_ref(), *start..start + ids.len(), ids))
+        Some(make(&answers, shares.as_ref().as_ref(), *start..start + ids.len(), ids))
     })
+}
+
+fn predictions(
+    _answers: &Answers,
+    shares: Option<&Shares>,
+    range: Range<usize>,
+    ids: &StringArray,
+) -> Result<RecordBatch> {
+    let of = |answer: usize| shares.and_then(|shares| shares.prediction(answer));
+    let column = |at: usize| -> ArrayRef {
+        Arc::new(range.clone().map(|answer| Some(of(answer)?[at])).collect::<Float64Array>())
+    };
+    batch(vec![
+        ("response_id", Arc::new(ids.clone()) as ArrayRef),
+        ("predicted_detractor_probability", column(0)),
+        ("baseline_detractor_probability", column(1)),
+    ])
 }
 
 fn rows(
     answers: &Answers,
     shares: Option<&Shares>,
-    range: std::ops::Range<usize>,
+    range: Range<usize>,
     ids: &StringArray,
 ) -> Result<RecordBatch> {
     let (mut responses, mut touchpoints) = (Vec::new(), Vec::new());

@@ -12,7 +12,7 @@ use crate::exposures::texts;
 pub struct Summary {
     pub as_of: String,
     pub nps: Option<String>,
-    /// Touchpoint, label, reach, exposed answers, detractor shares, difference.
+    /// By what they cost, the costliest first; those without an estimate last.
     pub touchpoints: Vec<TouchpointLine>,
     pub tables: Vec<TableAccount>,
     pub accounts: Vec<Account>,
@@ -28,8 +28,9 @@ pub struct TouchpointLine {
     pub exposed: i64,
     pub reach: Option<f64>,
     pub share_exposed: Option<f64>,
-    pub share_unexposed: Option<f64>,
-    pub difference: Option<f64>,
+    /// Total effect in NPS points with its interval of 95%.
+    pub nps_points: Option<[f64; 3]>,
+    pub verdict: String,
 }
 
 /// One line of the link funnel.
@@ -177,9 +178,9 @@ impl Job<'_> {
             .engine
             .query(
                 "select touchpoint, label, role, exposed_responses, reach, detractor_share_exposed, \
-                 detractor_share_unexposed, raw_risk_difference from rpt_touchpoint_impact \
-                 where segment_dimension = 'all' \
-                 order by raw_risk_difference * exposed_responses desc nulls last, touchpoint_position",
+                 total_nps_points, total_nps_points_low, total_nps_points_high, verdict \
+                 from rpt_touchpoint_impact where segment_dimension = 'all' \
+                 order by total_nps_points desc nulls last, touchpoint_position",
             )
             .await?;
         for batch in self.engine.collect(plan, "rpt_touchpoint_impact").await? {
@@ -190,6 +191,8 @@ impl Job<'_> {
                     let values = batch.column(column).as_primitive::<Float64Type>();
                     values.is_valid(row).then(|| values.value(row))
                 };
+                let points = || Some([float(6)?, float(7)?, float(8)?]);
+                let verdicts = texts(batch.column(9));
                 summary.touchpoints.push(TouchpointLine {
                     id: ids.value(row).into(),
                     label: labels.value(row).into(),
@@ -197,8 +200,8 @@ impl Job<'_> {
                     exposed: batch.column(3).as_primitive::<Int64Type>().value(row),
                     reach: float(4),
                     share_exposed: float(5),
-                    share_unexposed: float(6),
-                    difference: float(7),
+                    nps_points: points(),
+                    verdict: verdicts?.value(row).into(),
                 });
             }
         }

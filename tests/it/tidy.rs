@@ -34,7 +34,16 @@ const POWERS: &[Power] = &[
     },
     Power {
         words: &["datafusion::", "datafusion as"],
-        only_in: &["engine", "sources", "exposures", "pipeline", "catalogue", "published", "trace"],
+        only_in: &[
+            "engine",
+            "sources",
+            "exposures",
+            "drivers",
+            "pipeline",
+            "catalogue",
+            "published",
+            "trace",
+        ],
         except: &[],
         why: "storage, configuration, terminal and statistics know no SQL engine",
         bad: ("store/mod.rs", "use datafusion::prelude::SessionContext;"),
@@ -204,7 +213,9 @@ const MADE_BY_RUST: &[(&str, u32)] = &[
     ("dose_bins", 7),
     ("change_parts", 7),
     ("guardrails", 7),
+    ("sensitivity", 7),
     ("attributions", 7),
+    ("predictions", 7),
     ("journey_predictions", 7),
 ];
 
