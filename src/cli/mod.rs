@@ -172,6 +172,12 @@ struct GenerateArgs {
     /// Plant rows that cannot be used: ragged, unreadable, out of scale, conflicting
     #[arg(long, conflicts_with = "as_exports")]
     dirty: bool,
+    /// How the world departs from the ordinary one; may be given several times
+    #[arg(long, value_enum, value_name = "NAME", conflicts_with = "as_exports")]
+    twist: Vec<TwistName>,
+    /// Orders of the population whose truth stands beside the sample's in truth.json; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    population: u64,
     /// Write the world as Zendesk, Qualtrics and Shopify would export it, night after night, and the
     /// plain feeds of each night beside them
     #[arg(long)]
@@ -283,6 +289,49 @@ fn show(args: ShowArgs) -> Result<()> {
     print(&text)
 }
 
+/// See [`generate::Twists`].
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TwistName {
+    /// Nothing that is met moves an answer
+    Null,
+    /// The survey comes 2 to 60 days after the parcel, and who is asked later is less pleased
+    SurveyLag,
+    /// Some customers write tickets and answer badly whatever they meet
+    GrumpyCustomers,
+    /// Who has written a ticket answers rather
+    ResponseByTickets,
+    /// Detractors answer rather
+    ResponseByClass,
+    /// Detractors with a ticket answer most of all
+    ResponseByClassAndTickets,
+    /// What lateness does differs from store to store
+    StoreEffects,
+    /// Weeks of a store have shocks of their own
+    StoreWeekShocks,
+    /// No answer names its order
+    NoOrderIds,
+}
+
+fn twists(names: &[TwistName]) -> generate::Twists {
+    let mut twists = generate::Twists::default();
+    for name in names {
+        match name {
+            TwistName::Null => twists.is_null = true,
+            TwistName::SurveyLag => twists.has_survey_lag = true,
+            TwistName::GrumpyCustomers => twists.has_grumpy_customers = true,
+            TwistName::ResponseByTickets => twists.response = generate::Response::ByTickets,
+            TwistName::ResponseByClass => twists.response = generate::Response::ByClass,
+            TwistName::ResponseByClassAndTickets => {
+                twists.response = generate::Response::ByClassAndTickets;
+            }
+            TwistName::StoreEffects => twists.store_effect_sd = 0.5,
+            TwistName::StoreWeekShocks => twists.store_week_sd = 0.5,
+            TwistName::NoOrderIds => twists.has_no_order_ids = true,
+        }
+    }
+    twists
+}
+
 fn generate_world(args: &GenerateArgs, terminal: &Terminal) -> Result<()> {
     let cannot = |e: std::io::Error| {
         Error::io("the world cannot be written").with("folder", args.output.display()).caused_by(e)
@@ -297,7 +346,8 @@ fn generate_world(args: &GenerateArgs, terminal: &Terminal) -> Result<()> {
         purchases: args.purchases,
         seed: args.seed,
         dirty: args.dirty,
-        ..Default::default()
+        twists: twists(&args.twist),
+        truth: (!args.as_exports).then_some(args.population),
     };
     let mut open = |path: &str| -> Result<Box<dyn Write + Send>> {
         let path = args.output.join(path);

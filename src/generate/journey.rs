@@ -59,6 +59,8 @@ pub(super) struct Journey {
     pub tickets: Vec<Ticket>,
     pub interactions: Vec<Interaction>,
     pub answer: Option<Answer>,
+    /// Of the answer, given or not.
+    pub class: Class,
     /// What holds at the moment of the answer.
     pub met: Met,
     /// A promise that is a date ends with it.
@@ -363,7 +365,8 @@ impl Journey {
         self.meets(Cause::RefundSlow, waited > 14 * DAY);
     }
 
-    /// Warranty claims and their repairs, and visits to set up what is bulky; each with a day to keep.
+    /// Warranty claims and their repairs, and visits to set up what is bulky; a day is named for each. Repairs
+    /// are done by then: what the catalogue declares as earlier than them must not come of them.
     fn repair(&mut self, rng: &mut ChaCha8Rng) {
         let claims =
             rng.random_bool(self.met.chance(Outcome::Claim)) && !self.undone.has(Cause::WarrantyClaim);
@@ -380,13 +383,13 @@ impl Journey {
                     break;
                 }
                 self.meets(cause, started < self.responded);
-                self.field_service(rng, "repair", started, 6_500);
+                self.field_service(rng, "repair", started, 0.0, 6_500);
                 started = by_day(started + after(rng, 4.0, 2.0));
             }
         }
         if visited {
             let started = by_day(delivered + after(rng, 0.5, 3.0));
-            self.field_service(rng, "visit", started, 4_500);
+            self.field_service(rng, "visit", started, 0.4, 4_500);
         }
     }
 
@@ -402,7 +405,8 @@ impl Journey {
         } else {
             (Class::Promoter, &[9, 10, 10])
         };
-        if answers >= self.response_rate(class) || self.responded >= world_end() {
+        self.class = class;
+        if answers >= self.response_rate(class) || !self.is_asked() {
             return;
         }
         let score = pick(rng, scores);
@@ -410,6 +414,15 @@ impl Journey {
         let (names_order, names_customer) = (link < 0.60 && !self.twist.twists.has_no_order_ids, link < 0.95);
         let comment = words::comment(rng, self.met, class);
         self.answer = Some(Answer { score, class, names_order, names_customer, comment });
+    }
+
+    pub fn is_promise_passed(&self, at: i64) -> bool {
+        self.promise_end < at
+    }
+
+    /// The answer would have come before the world's end.
+    pub fn is_asked(&self) -> bool {
+        self.responded < world_end()
     }
 
     fn response_rate(&self, class: Class) -> f64 {
@@ -520,10 +533,17 @@ impl Journey {
         called
     }
 
-    /// Work promised by six o'clock two days later, a quarter of it late.
-    fn field_service(&mut self, rng: &mut ChaCha8Rng, kind: &'static str, started: i64, cents: u32) {
+    /// Work promised by six o'clock two days later, some of it late.
+    fn field_service(
+        &mut self,
+        rng: &mut ChaCha8Rng,
+        kind: &'static str,
+        started: i64,
+        late: f64,
+        cents: u32,
+    ) {
         let due = midnight(local(started).date() + Days::new(2)) + 18 * HOUR;
-        let late = rng.random_bool(0.25);
+        let late = rng.random_bool(late);
         let ended = if late { due + after(rng, 0.2, 2.0) } else { started + within(rng, 1.5) };
         self.meets(Cause::BrokenPromise, late && due < self.responded);
         let work = self.by_company(kind, started, "in person");

@@ -85,8 +85,9 @@ pub(super) const TABLE: [(Cause, [f64; 9]); 41] = {
 };
 
 /// The class of an answer, in the order of `Summary::answers` and [`Met::probabilities`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Class {
+    #[default]
     Promoter,
     Passive,
     Detractor,

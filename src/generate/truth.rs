@@ -31,6 +31,8 @@ enum Later {
     Delivery,
     Billing,
     Care,
+    /// Offers are made while it is open.
+    Ticket,
     Support,
     Returns,
     Claim,
@@ -43,7 +45,7 @@ impl Later {
         use Cause::*;
         let stages: [&[Cause]; 5] = [
             &[BillingError],
-            &[FollowUp, OfferWhileUnresolved],
+            &[FollowUp],
             &[
                 TicketOpened,
                 Unanswered,
@@ -55,6 +57,7 @@ impl Later {
                 RepeatContact,
                 CouldNotGetThrough,
                 BrokenPromise,
+                OfferWhileUnresolved,
             ],
             &[Returned, RefundSlow],
             &[WarrantyClaim, Repair, RepeatRepair],
@@ -63,6 +66,7 @@ impl Later {
             Later::Delivery => Met::of(&stages.concat()),
             Later::Billing => Met::of(&stages[1..].concat()),
             Later::Care => Met::of(&stages[2..].concat()),
+            Later::Ticket => Met::of(&[stages[3..].concat().as_slice(), &[OfferWhileUnresolved]].concat()),
             Later::Support => Met::of(&stages[3..].concat()),
             Later::Returns => Met::of(&stages[4..].concat()),
             Later::Claim => Met::of(&[Repair, RepeatRepair]),
@@ -87,8 +91,7 @@ pub const PLANTED: [Planted; 22] = {
         planted("damaged", Damaged, &[], Later::Delivery),
         planted("billing_error", BillingError, &[], Later::Billing),
         planted("follow_up_received", FollowUp, &[], Later::Care),
-        planted("offer_while_unresolved", OfferWhileUnresolved, &[], Later::Care),
-        planted("ticket_opened", TicketOpened, OF_TICKET, Later::Support),
+        planted("ticket_opened", TicketOpened, OF_TICKET, Later::Ticket),
         planted("repeat_contact", RepeatContact, &[], Later::Support),
         planted("could_not_get_through", CouldNotGetThrough, &[], Later::Support),
         planted("unanswered", Unanswered, &[], Later::Support),
@@ -97,6 +100,7 @@ pub const PLANTED: [Planted; 22] = {
         planted("slow_resolution", SlowResolution, &[], Later::Support),
         planted("reopened", Reopened, &[], Later::Support),
         planted("transferred", Transferred, &[], Later::Support),
+        planted("offer_while_unresolved", OfferWhileUnresolved, &[], Later::Support),
         planted("broken_promise", BrokenPromise, &[], Later::Support),
         planted("returned", Returned, &[RefundSlow], Later::Returns),
         planted("refund_slow", RefundSlow, &[], Later::Returns),
@@ -166,16 +170,40 @@ struct Sums {
     detractors: [f64; 2],
 }
 
+/// Whose orders the truth is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Those who answered.
+    Answered,
+    /// All who were asked, whether they answered or not.
+    Asked,
+}
+
+impl Whose {
+    pub(super) fn holds(self, journey: &Journey) -> bool {
+        match self {
+            Whose::Answered => journey.answer.is_some(),
+            Whose::Asked => journey.is_asked(),
+        }
+    }
+}
+
 impl Tally {
-    /// Adds the answered orders of one customer.
-    pub(super) fn add(&mut self, world: &World, customer: u64, most: u64, journeys: &[Journey]) {
-        let answered = journeys.iter().filter_map(|journey| journey.answer.as_ref());
-        for answer in answered {
+    /// Adds the orders of one customer.
+    pub(super) fn add(
+        &mut self,
+        world: &World,
+        whose: Whose,
+        customer: u64,
+        most: u64,
+        journeys: &[Journey],
+    ) {
+        for journey in journeys.iter().filter(|journey| whose.holds(journey)) {
             self.responses += 1;
-            self.detractors += u64::from(answer.class == Class::Detractor);
+            self.detractors += u64::from(journey.class == Class::Detractor);
         }
         for (place, planted) in PLANTED.iter().enumerate() {
-            let is_exposed = |journey: &Journey| journey.answer.is_some() && journey.met.has(planted.cause);
+            let is_exposed = |journey: &Journey| whose.holds(journey) && journey.met.has(planted.cause);
             if !journeys.iter().any(is_exposed) {
                 continue;
             }
@@ -227,14 +255,14 @@ impl Tally {
 }
 
 /// The truth of a world of `purchases` orders.
-pub fn of_world(world: &World, purchases: u64) -> Truth {
+pub fn of_world(world: &World, whose: Whose, purchases: u64) -> Truth {
     let mut tally = Tally::default();
     let (mut customer, mut left) = (0, purchases);
     while left > 0 {
         customer += 1;
         let journeys = journey::of_customer(world, customer, left);
         left -= journeys.len() as u64;
-        tally.add(world, customer, left + journeys.len() as u64, &journeys);
+        tally.add(world, whose, customer, left + journeys.len() as u64, &journeys);
     }
     tally.truth()
 }
