@@ -136,18 +136,25 @@ struct File {
 }
 
 impl Catalogue {
+    /// The built-in entries alone.
+    ///
+    /// # Errors
+    /// `Kind::Internal` where they are wrong.
+    pub fn built_in() -> Result<Catalogue> {
+        let built_in: File = toml::from_str(queries::catalogue()?)
+            .map_err(|e| Error::internal("the built-in catalogue is wrong").caused_by(e))?;
+        let meant = |table| written(table).and_then(|entry| meant(entry, None));
+        Ok(Catalogue { touchpoints: built_in.touchpoints.iter().map(meant).collect::<Result<_>>()? })
+    }
+
     /// The built-in entries, the configuration's in place of those with the same id, and its further ones.
     ///
     /// # Errors
     /// `Kind::Config` with the touchpoint's id and a way out.
     pub fn read(config: &Config) -> Result<Catalogue> {
-        let built_in: File = toml::from_str(queries::catalogue()?)
-            .map_err(|e| Error::internal("the built-in catalogue is wrong").caused_by(e))?;
         let mut entries: Vec<Touchpoint> = Vec::new();
         if !config.own_catalogue_only {
-            for table in &built_in.touchpoints {
-                entries.push(meant(written(table)?, None)?);
-            }
+            entries = Catalogue::built_in()?.touchpoints;
         }
         let mut own = BTreeSet::new();
         for (place, table) in config.touchpoints.iter().enumerate() {

@@ -21,6 +21,7 @@
 //! - [`config`]: what did the user ask for? It alone reads the environment.
 //! - [`cli`]: what does the terminal show? It alone knows the clock.
 
+pub mod calibrate;
 pub mod catalogue;
 pub mod cli;
 pub mod config;

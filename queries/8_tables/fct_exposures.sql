@@ -44,7 +44,7 @@
 -- column x_full_resolution_hours_bin text: hours to the solution, in bins
 -- column x_tickets integer: tickets opened before the answer
 -- column x_interactions integer: other contacts before the answer
--- column x_days_to_answer float: days from the delivery to the answer, from the purchase where nothing was delivered
+-- column x_days_to_answer float: days to the answer since the parcel came, or should have come (0 before that), or was ordered where there is no promise
 -- column x_days_to_answer_bin text: days to the answer, in bins
 -- column x_orders integer: the customer's purchases inside the lookback before the answer
 -- column x_orders_bin text: those purchases, in bins

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::calibrate;
 use crate::config::{self, Config, Environment, parse_day};
 use crate::discover;
 use crate::engine::Limits;
@@ -65,6 +66,8 @@ enum Verb {
     Trace(TraceArgs),
     /// Write a planted world: synthetic exports to try and measure with
     Generate(GenerateArgs),
+    /// Measure coverage and error rates of the statistics on planted worlds
+    Calibrate(CalibrateArgs),
 }
 
 #[derive(Args)]
@@ -184,6 +187,32 @@ struct GenerateArgs {
     as_exports: bool,
 }
 
+#[derive(Args)]
+struct CalibrateArgs {
+    /// The folder to write the tables into: `calibration_coverage`, `calibration_rates`, `calibration_targets`
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// Run this share of the full calibration's worlds
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = share)]
+    share: f64,
+    /// Only these kinds of world; may be given several times
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Worlds that are worked on side by side; results do not depend on it [default: all processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// The same seed makes the same worlds
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+fn share(text: &str) -> std::result::Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "write a share from 0 to 1".into())
+}
+
 fn day(text: &str) -> std::result::Result<chrono::NaiveDate, String> {
     parse_day(text).ok_or_else(|| "write the day as 2026-10-31".to_string())
 }
@@ -232,6 +261,7 @@ fn obey(verb: Verb, terminal: &Terminal) -> Result<()> {
             print(&text)
         }
         Verb::Generate(args) => generate_world(&args, terminal),
+        Verb::Calibrate(args) => measure(args, terminal),
     }
 }
 
@@ -364,6 +394,19 @@ fn generate_world(args: &GenerateArgs, terminal: &Terminal) -> Result<()> {
     std::fs::write(args.output.join("aftersale.toml"), configuration).map_err(cannot)?;
     terminal.say(&format!("{summary}"));
     print(&format!("{}\n", args.output.join("aftersale.toml").display()))
+}
+
+fn measure(args: CalibrateArgs, terminal: &Terminal) -> Result<()> {
+    let request = calibrate::Request {
+        output: from_here(&args.output.to_string_lossy())?,
+        share: args.share,
+        only: args.only,
+        threads: args.threads.map_or_else(machine::processors, usize::from),
+        seed: args.seed,
+    };
+    let outcome = block_on(calibrate::run(&request, terminal))?;
+    terminal.calibrated(&outcome);
+    print(&format!("{}\n", args.output.display()))
 }
 
 // ---- what every verb needs -------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ use arrow::array::RecordBatch;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
 use serde_json::{Map, Value, json};
 
+use crate::calibrate::{self, Target};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::pipeline::{Account, Outcome, Summary, TableAccount, TouchpointLine};
@@ -104,6 +105,47 @@ impl Terminal {
             self.say("an earlier run looked at a later day and stays the latest; --make-latest overrides");
         }
     }
+}
+
+impl Terminal {
+    /// After a calibration: the targets, and how wrong methods fared.
+    pub fn calibrated(&self, outcome: &calibrate::Outcome) {
+        if self.as_json {
+            let target = |target: &Target| {
+                json!({
+                    "scenario": target.scenario,
+                    "target": target.sentence,
+                    "worlds": target.worlds,
+                    "figure": target.figure,
+                    "at_least": target.at_least,
+                    "at_most": target.at_most,
+                    "is_reached": target.is_reached(),
+                })
+            };
+            let list = |targets: &[Target]| json!(targets.iter().map(target).collect::<Vec<_>>());
+            let fields = [("targets", list(&outcome.targets)), ("mutants", list(&outcome.mutants))];
+            self.line("info", "calibrated", &fields, "");
+            return;
+        }
+        self.say(&format!("\n{}\n{}", targets(&outcome.targets), targets(&outcome.mutants)));
+    }
+}
+
+fn targets(targets: &[Target]) -> Table {
+    let mut shown = new_table(&["worlds of", "what", "worlds", "figure", "wanted", ""]);
+    let bound = |bound: Option<f64>| bound.map_or(String::new(), |bound| format!("{bound:.3}"));
+    for target in targets {
+        shown.add_row(vec![
+            target.scenario.to_string(),
+            target.sentence.clone(),
+            thousands(i64::try_from(target.worlds).unwrap_or(i64::MAX)),
+            format!("{:.3}", target.figure),
+            format!("{} to {}", bound(target.at_least), bound(target.at_most)),
+            if target.is_reached() { "reached".into() } else { "MISSED".into() },
+        ]);
+    }
+    align_right(&mut shown, 2..4);
+    shown
 }
 
 impl Progress for Terminal {

@@ -69,6 +69,20 @@ pub struct Fitted {
     after: Vec<usize>,
 }
 
+impl Fitted {
+    /// As the statistics take it.
+    pub fn with<'a>(&self, states: &'a [State]) -> Touchpoint<'a> {
+        Touchpoint {
+            id: self.id.clone(),
+            stage: self.stage,
+            factor: self.factor,
+            within: self.within,
+            after: self.after.clone(),
+            states,
+        }
+    }
+}
+
 /// The answers of the fit.
 pub struct Answers {
     pub classes: Vec<Class>,
@@ -180,14 +194,8 @@ impl Answers {
         states: &'a [Vec<State>],
         weights: Option<&'a [f64]>,
     ) -> Problem<'a> {
-        let touchpoints = self.touchpoints.iter().zip(states).map(|(touchpoint, states)| Touchpoint {
-            id: touchpoint.id.clone(),
-            stage: touchpoint.stage,
-            factor: touchpoint.factor,
-            within: touchpoint.within,
-            after: touchpoint.after.clone(),
-            states,
-        });
+        let touchpoints =
+            self.touchpoints.iter().zip(states).map(|(touchpoint, states)| touchpoint.with(states));
         let covariates = self.covariates.iter().map(|levels| Covariate {
             name: levels.name.clone(),
             levels: levels.levels.clone(),

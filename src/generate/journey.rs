@@ -416,8 +416,8 @@ impl Journey {
         self.answer = Some(Answer { score, class, names_order, names_customer, comment });
     }
 
-    pub fn is_promise_passed(&self, at: i64) -> bool {
-        self.promise_end < at
+    pub fn promise_end(&self) -> i64 {
+        self.promise_end
     }
 
     /// The answer would have come before the world's end.

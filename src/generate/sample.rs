@@ -25,7 +25,7 @@ pub struct Answer {
     /// Local calendar month: 12 × year + month from 0.
     pub month: i32,
     pub mode: &'static str,
-    /// From the delivery, from the purchase where nothing was delivered.
+    /// Since the parcel came, or should have come.
     pub days_to_answer: f64,
     /// The customer's orders inside the lookback, this one included, and all before it.
     pub orders: usize,
@@ -90,7 +90,7 @@ fn answer(customer: u64, journeys: &[Journey], at: usize) -> Answer {
         further: further(journey),
         month: 12 * date.year() + date.month0() as i32,
         mode: journey.mode,
-        days_to_answer: (t_ref - delivered.unwrap_or(journey.ordered)) as f64 / DAY as f64,
+        days_to_answer: (t_ref - delivered.unwrap_or(journey.promise_end().min(t_ref))) as f64 / DAY as f64,
         orders: journeys.iter().filter(|other| inside(other.ordered)).count(),
         earlier_purchases: journeys.iter().filter(|other| other.ordered < journey.ordered).count(),
         other_events: other_events.sum(),
@@ -146,7 +146,7 @@ fn further(journey: &Journey) -> Further {
         })
     };
     Further {
-        overdue: journey.met.has(Cause::NotDelivered) && journey.is_promise_passed(t_ref),
+        overdue: journey.met.has(Cause::NotDelivered) && journey.promise_end() < t_ref,
         follow_up_within_7_days: journey.met.has(Cause::FollowUp)
             && journey.delivered.is_some_and(called_soon),
         third_contact: tickets.len() >= 3,

@@ -266,3 +266,28 @@ pub fn of_world(world: &World, whose: Whose, purchases: u64) -> Truth {
     }
     tally.truth()
 }
+
+/// What lateness did to the exposed of each store (0 to 39), as a difference in detractor risk, over the first
+/// so many answers; none where nobody met it.
+pub fn late_by_store(world: &World, answers: usize) -> Vec<Option<f64>> {
+    let mut sums = vec![(0.0, 0u64); 40];
+    let mut left = answers;
+    let late = PLANTED.iter().find(|planted| planted.cause == Cause::Late);
+    for customer in 1.. {
+        let journeys = journey::of_customer(world, customer, u64::MAX);
+        let Some(late) = late.filter(|_| left > 0) else { break };
+        let is_exposed = |journey: &Journey| journey.answer.is_some() && journey.met.has(late.cause);
+        left = left.saturating_sub(journeys.iter().filter(|journey| journey.answer.is_some()).count());
+        if !journeys.iter().any(is_exposed) {
+            continue;
+        }
+        let again = journey::of_customer_without(world, customer, u64::MAX, late.undone());
+        for (journey, again) in journeys.iter().zip(&again).filter(|(journey, _)| is_exposed(journey)) {
+            let detractor = |met: Met| journey.probabilities(met)[Class::Detractor as usize];
+            let (sum, exposed) = &mut sums[journey.store - 1];
+            *sum += detractor(journey.met) - detractor(late.met_totally(journey.met, again.met));
+            *exposed += 1;
+        }
+    }
+    sums.into_iter().map(|(sum, exposed)| (exposed > 0).then(|| sum / exposed as f64)).collect()
+}

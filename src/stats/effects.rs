@@ -61,14 +61,19 @@ pub struct Effects {
 pub type Group<'a> = (&'a Fitted, Vec<usize>);
 
 impl Fits {
-    /// Fits all models. Reuses what it can: a fit starts from the one before it.
+    /// Fits all models. Reuses what it can: a fit starts from the one with all touchpoints.
     pub fn of(analysis: &Analysis) -> Fits {
+        Fits::with(analysis, |touchpoint| analysis.order.in_total_model(touchpoint))
+    }
+
+    /// The same with other adjustment sets: per touchpoint of a total effect, who stands in its model.
+    pub fn with(analysis: &Analysis, in_model: impl Fn(usize) -> Vec<bool>) -> Fits {
         let many = analysis.touchpoints();
         let direct = analysis.fit(vec![true; many], None);
         let mut keys: Vec<Vec<bool>> = Vec::new();
         let mut total_of = Vec::with_capacity(many);
         for touchpoint in 0..many {
-            let has = analysis.order.in_total_model(touchpoint);
+            let has = in_model(touchpoint);
             total_of.push(keys.iter().position(|key| *key == has).unwrap_or_else(|| {
                 keys.push(has);
                 keys.len() - 1

@@ -198,7 +198,8 @@ impl<const Q: usize> Fit<Q> {
         (0..self.coefficients.len()).map(|i| self.inverse[(i, i)].max(0.0).sqrt()).collect()
     }
 
-    fn looks_separated(&self) -> bool {
+    /// Whether some estimate has run so far away that some column seems to tell the class for sure.
+    pub fn looks_separated(&self) -> bool {
         // The constant may be far from zero for a rare class; slopes may not.
         self.coefficients.iter().skip(Q).any(|beta| beta.abs() > LARGEST_COEFFICIENT)
             || self.coefficients.iter().take(Q).any(|beta| beta.abs() > 2.0 * LARGEST_COEFFICIENT)

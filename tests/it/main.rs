@@ -2,6 +2,7 @@
 //!
 //! | module | asks |
 //! |---|---|
+//! | `calibrate` | do intervals hold on planted worlds, and do wrong methods fail there? |
 //! | `cases` | does each folder of `tests/cases/` come out as a person worked it out by hand? |
 //! | `checks` | does each file of `queries/checks/` see the fault that it is there for? |
 //! | `cli` | exit codes, messages, signals, the same bytes at any number of threads |
@@ -27,6 +28,7 @@
     reason = "tests look at the clock and the environment"
 )]
 
+mod calibrate;
 mod cases;
 mod checks;
 mod cli;
