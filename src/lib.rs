@@ -26,6 +26,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod config;
 pub mod contract;
+pub mod diff;
 pub mod discover;
 pub mod drivers;
 pub mod engine;

@@ -49,8 +49,13 @@ pub async fn explain(published: &Published, config: &Config, id: &str) -> Result
         if answer.get("scope").as_deref() == Some("customer") {
             text.push_str("  (tickets and contacts of the customer that belong to no journey count too; they are not listed)\n");
         }
-        explain_touchpoints(config, &answer, &mut text)?;
-        explain_contributions(published, id, &answer, &mut text).await?;
+        match answer.get("left_out_reason") {
+            Some(_) => text.push_str("\ntouchpoints are worked out for answers that count\n"),
+            None => {
+                explain_touchpoints(config, &answer, &mut text)?;
+                explain_contributions(published, id, &answer, &mut text).await?;
+            }
+        }
         return Ok(text);
     }
     let journeys = find(published, "fct_journeys", "journey_id", id).await?;

@@ -81,7 +81,8 @@ select
     lines.feed,
     lines.linked_to,
     lines.place,
-    lines.place = 2 as is_linked,
+    -- how a row is linked, or why not; null for what is counted beside that
+    case when lines.place in (2, 6) then true when lines.place in (3, 7) then false end as is_linked,
     lines.measure,
     cast(sum(lines.rows) as bigint) as rows,
     cast(max(totals.rows) as bigint) as of_rows
@@ -96,7 +97,7 @@ select
     'identities',
     'customers',
     11,
-    false,
+    null,
     'of a kind that is not matched by',
     count(case when match_kinds.kind is null then 1 end),
     count(*)

@@ -5,6 +5,7 @@
 
 mod checked;
 mod machine;
+mod metrics;
 mod presets;
 mod proposal;
 mod terminal;
@@ -17,11 +18,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::calibrate;
 use crate::config::{self, Config, Environment, parse_day};
+use crate::diff;
 use crate::discover;
 use crate::engine::Limits;
 use crate::error::{Error, Kind, Result};
 use crate::generate;
-use crate::pipeline::{self, Request, Stop};
+use crate::pipeline::{self, Request, Stop, Wish};
+use crate::progress::Progress;
 use crate::published::Published;
 use crate::sample;
 use crate::trace;
@@ -44,7 +47,7 @@ struct Command {
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 64 usage; 65 the data broke a check, nothing was published; \
      69 storage unavailable, credentials refused, or an input changed during the run; 70 a defect of this program; \
-     74 a read or a write failed; 78 configuration; 130 and 143 stopped by a signal, nothing was published";
+     74 a read or a write failed; 75 another run is at work there, or --max-minutes is over; 78 configuration; 130 and 143 stopped by a signal, nothing was published";
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
@@ -64,6 +67,8 @@ enum Verb {
     Show(ShowArgs),
     /// Explain one answer or order, from its source row to what it had met
     Trace(TraceArgs),
+    /// Tell two published runs apart: inputs, settings, definitions, figures and answers
+    Diff(DiffArgs),
     /// Write a planted world: synthetic exports to try and measure with
     Generate(GenerateArgs),
     /// Measure coverage and error rates of the statistics on planted worlds
@@ -94,6 +99,19 @@ struct RunArgs {
     /// Point `latest.json` at this run even if an earlier one looked at a later day
     #[arg(long)]
     make_latest: bool,
+    /// Read back what was written and compare before publishing it: `footers` looks at sizes and Parquet
+    /// footers, `full` at every byte
+    #[arg(long, value_enum, default_value = "footers")]
+    verify: Verify,
+    /// Give up after so many minutes, publishing nothing
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    max_minutes: Option<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Verify {
+    Footers,
+    Full,
 }
 
 #[derive(Args)]
@@ -159,6 +177,20 @@ struct TraceArgs {
     id: String,
     #[command(flatten)]
     place: Where,
+}
+
+#[derive(Args)]
+struct DiffArgs {
+    /// The earlier run [default: the one published before the later one]
+    run_a: Option<String>,
+    /// The later run [default: the latest]
+    run_b: Option<String>,
+    /// The configuration whose `output` is read; without it the sample's
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Read here instead
+    #[arg(long, value_name = "URL")]
+    output: Option<String>,
 }
 
 #[derive(Args)]
@@ -260,6 +292,12 @@ fn obey(verb: Verb, terminal: &Terminal) -> Result<()> {
             })?;
             print(&text)
         }
+        Verb::Diff(args) => {
+            let config = read_config(args.config.as_deref())?;
+            let place = args.output.as_deref().map_or_else(|| Ok(config.output.clone()), from_here)?;
+            let (a, b) = (args.run_a, args.run_b);
+            print(&block_on(async move { diff::tell_apart(&place, &config, a, b).await })?)
+        }
         Verb::Generate(args) => generate_world(&args, terminal),
         Verb::Calibrate(args) => measure(args, terminal),
     }
@@ -269,22 +307,48 @@ fn run(args: RunArgs, terminal: &Terminal) -> Result<()> {
     let mut config = read_config(args.inputs.config.as_deref())?;
     if let Some(output) = args.output {
         config.output = from_here(&output)?;
+        config.check_places()?;
     }
-    let request = request(config, &args.inputs, args.make_latest)?;
+    let request = Request {
+        make_latest: args.make_latest,
+        verify_full: args.verify == Verify::Full,
+        ..request(config, &args.inputs)?
+    };
+    terminal.attempt(&request.nonce);
     terminal.opening(&request.config);
-    let outcome = block_on_stoppable(|stop| pipeline::run(&request, stop, terminal))?;
+    let began = machine::now();
+    let result = block_on_stoppable(args.max_minutes, |stop| pipeline::run(&request, stop, terminal));
+    if let Some(path) = &request.config.metrics_textfile {
+        write_metrics(path, began, &result, terminal);
+    }
+    let outcome = result?;
     terminal.outcome(&outcome);
     print(&format!("{}\n", outcome.url))
+}
+
+/// Figures that cannot be written are no reason to fail: the run is over.
+fn write_metrics(path: &Path, began: i64, result: &Result<pipeline::Outcome>, terminal: &Terminal) {
+    let now = machine::now();
+    let figures = metrics::Figures {
+        exit_code: result.as_ref().map_or_else(|error| error.kind().exit_code(), |_| 0),
+        ended_at: now as f64 / 1e6,
+        seconds: (now - began) as f64 / 1e6,
+        is_published: result.as_ref().is_ok_and(|outcome| outcome.summary.is_some()),
+        stages: terminal.stages(),
+    };
+    if let Err(error) = metrics::write(path, &figures) {
+        terminal.warns(error.message(), &[("file", path.display().to_string())]);
+    }
 }
 
 fn check(args: CheckArgs, terminal: &Terminal) -> Result<()> {
     let mut config = read_config(args.inputs.config.as_deref())?;
     if let Some(output) = args.output {
         config.output = from_here(&output)?;
+        config.check_places()?;
     }
-    let mut request = request(config, &args.inputs, false)?;
-    request.accept = args.accept;
-    let mut checked = block_on_stoppable(|stop| pipeline::check(&request, stop, terminal))?;
+    let request = Request { accept: args.accept, ..request(config, &args.inputs)? };
+    let mut checked = block_on_stoppable(None, |stop| pipeline::check(&request, stop, terminal))?;
     print(&match terminal.is_json() {
         true => format!("{}\n", checked::machine(&checked)),
         false => checked::words(&checked),
@@ -311,8 +375,15 @@ fn show(args: ShowArgs) -> Result<()> {
         match &args.table {
             None => Ok(published.list()),
             Some(table) => {
-                let rows = published.rows(table, args.condition.as_deref(), &args.columns, args.rows).await?;
-                Ok(terminal::table(&rows)?)
+                let more = args.rows.saturating_add(1);
+                let rows = published.rows(table, args.condition.as_deref(), &args.columns, more).await?;
+                let text = terminal::table(&rows, args.rows)?;
+                let found: usize = rows.iter().map(arrow::array::RecordBatch::num_rows).sum();
+                let note = match found > args.rows {
+                    true => format!("the first {} rows; there are more: --rows N shows N\n", args.rows),
+                    false => String::new(),
+                };
+                Ok(text + &note)
             }
         }
     })?;
@@ -430,7 +501,7 @@ fn sample_config(environment: Environment) -> Result<Config> {
     Ok(config)
 }
 
-fn request(config: Config, inputs: &Inputs, make_latest: bool) -> Result<Request> {
+fn request(config: Config, inputs: &Inputs) -> Result<Request> {
     let limits = Limits {
         threads: inputs.threads.map_or_else(machine::processors, usize::from),
         memory_pool: match config.memory_pool {
@@ -438,22 +509,17 @@ fn request(config: Config, inputs: &Inputs, make_latest: bool) -> Result<Request
             None => machine::memory_allowed()? / 2,
         },
     };
-    let now_micros = Some(now_micros());
     Ok(Request {
         config,
         as_of: inputs.as_of,
         limits,
-        now_micros,
         accept: false,
-        make_latest,
+        make_latest: false,
+        verify_full: false,
         nonce: nonce(),
+        holder: machine::process(),
+        clock: machine::now,
     })
-}
-
-/// The present, for the age of the exports; UTC microseconds.
-#[expect(clippy::disallowed_methods, reason = "this is the room that knows the clock")]
-fn now_micros() -> i64 {
-    chrono::Utc::now().timestamp_micros()
 }
 
 /// Eight hexadecimal digits that no other attempt has.
@@ -497,11 +563,20 @@ fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     runtime()?.block_on(work)
 }
 
-/// Runs work that ends early, and cleanly, on SIGTERM and SIGINT.
-fn block_on_stoppable<T, F: Future<Output = Result<T>>>(work: impl FnOnce(Stop) -> F) -> Result<T> {
+/// Runs work that ends early, and cleanly, on SIGTERM and SIGINT, and when the minutes allowed are over.
+fn block_on_stoppable<T, F: Future<Output = Result<T>>>(
+    minutes: Option<u64>,
+    work: impl FnOnce(Stop) -> F,
+) -> Result<T> {
     let runtime = runtime()?;
     let (sender, stop) = Stop::new();
     let result = runtime.block_on(async {
+        let watch = sender.clone();
+        let deadline = tokio::spawn(async move {
+            let Some(minutes) = minutes else { return };
+            tokio::time::sleep(std::time::Duration::from_secs(60 * minutes)).await;
+            watch.send(Wish::Deadline(minutes));
+        });
         let signals = tokio::spawn(async move {
             use tokio::signal::unix::{SignalKind, signal};
             let (Ok(mut term), Ok(mut int)) =
@@ -513,10 +588,11 @@ fn block_on_stoppable<T, F: Future<Output = Result<T>>>(work: impl FnOnce(Stop) 
                 _ = term.recv() => SignalKind::terminate().as_raw_value(),
                 _ = int.recv() => SignalKind::interrupt().as_raw_value(),
             };
-            sender.send(number);
+            sender.send(Wish::Signal(number));
         });
         let result = work(stop).await;
         signals.abort();
+        deadline.abort();
         result
     });
     // A reader thread may still wait for its storage; the result does not.

@@ -36,6 +36,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
 use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::ObjectStore;
+use tokio::task::JoinError;
 use url::Url;
 
 use self::parquet::Parquet;
@@ -389,6 +390,11 @@ fn parse_literal(sql: &str) -> Result<ast::Expr> {
 /// are kept only where they are about memory, storage or a file's structure.
 pub fn run_error(e: DataFusionError, what: impl std::fmt::Display) -> Error {
     let what = what.to_string();
+    if broke_off(&e) {
+        return Error::internal("a task of the SQL engine broke off")
+            .with("while", what)
+            .hint("this is a defect: please report the lines above with the version and the configuration");
+    }
     match e.find_root() {
         DataFusionError::ResourcesExhausted(_)
         | DataFusionError::ObjectStore(_)
@@ -399,6 +405,15 @@ pub fn run_error(e: DataFusionError, what: impl std::fmt::Display) -> Error {
             Some(storage) => storage.with("while", what),
             None => bad_value(&what),
         },
+    }
+}
+
+/// Whether a task of the engine's panicked, or was given up.
+fn broke_off(e: &DataFusionError) -> bool {
+    match e.find_root() {
+        DataFusionError::ExecutionJoin(_) => true,
+        DataFusionError::External(source) => source.is::<JoinError>() || source.is::<Arc<JoinError>>(),
+        _ => false,
     }
 }
 
@@ -434,6 +449,13 @@ pub fn error(e: DataFusionError, what: impl std::fmt::Display) -> Error {
         DataFusionError::IoError(io) => Error::io(format!("a read or a write failed: {}", io.kind()))
             .with("while", what)
             .hint("check the disk's free space and permissions"),
+        // The engine keeps only the words of a storage failure that it meets at a footer.
+        DataFusionError::ParquetError(parquet) if parquet.to_string().contains("Object Store error") => {
+            Error::unavailable("storage failed while a file was read")
+                .with("while", what)
+                .caused_by(parquet.to_string())
+                .hint("run again; `aftersale check` names the objects that are read")
+        }
         // Parquet's errors speak of pages and footers.
         DataFusionError::ParquetError(parquet) => Error::data("a Parquet file is damaged")
             .with("while", what)
@@ -447,5 +469,23 @@ pub fn error(e: DataFusionError, what: impl std::fmt::Display) -> Error {
             let name = other.to_string().chars().take(600).collect::<String>();
             Error::internal(format!("the SQL engine failed: {name}")).with("while", what)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[tokio::test]
+    async fn a_task_that_breaks_off_is_no_fault_of_the_data() {
+        let broken = async || tokio::spawn(async { panic!("on purpose") }).await.expect_err("it panics");
+        let apart = DataFusionError::ExecutionJoin(Box::new(broken().await));
+        let shared = DataFusionError::External(Box::new(Arc::new(broken().await)));
+        for error in [apart, DataFusionError::Context("Join Error".into(), Box::new(shared))] {
+            assert_eq!(run_error(error, "a query").kind(), Kind::Internal);
+        }
+        let value = DataFusionError::External("not a number".into());
+        assert_eq!(run_error(value, "a query").kind(), Kind::Data);
     }
 }

@@ -11,7 +11,11 @@ use crate::exposures::texts;
 #[derive(Debug, Default, Clone)]
 pub struct Summary {
     pub as_of: String,
+    /// The same in words, with how it was come by where no day was asked for.
+    pub as_of_words: String,
     pub nps: Option<String>,
+    /// Answers of the window that are linked: those that tell of touchpoints.
+    pub linked_answers: i64,
     /// By what they cost, the costliest first; those without an estimate last.
     pub touchpoints: Vec<TouchpointLine>,
     pub tables: Vec<TableAccount>,
@@ -26,6 +30,9 @@ pub struct TouchpointLine {
     pub label: String,
     pub role: String,
     pub exposed: i64,
+    pub unexposed: i64,
+    /// Answers of which the exports do not tell.
+    pub unknown: i64,
     pub reach: Option<f64>,
     pub share_exposed: Option<f64>,
     /// Total effect in NPS points with its interval of 95%.
@@ -41,8 +48,9 @@ pub struct LinkLine {
     pub linked_to: String,
     /// What is counted: a way to be linked, or why there is none.
     pub measure: String,
-    /// The rows counted are linked to a journey, or to a customer where there are no journeys.
-    pub is_linked: bool,
+    /// The rows counted are linked to a journey (purchases: to a customer), or are not; of each row one or
+    /// the other holds. None for lines that count something beside that.
+    pub is_linked: Option<bool>,
     pub rows: i64,
     /// Rows of the feed.
     pub of_rows: i64,
@@ -134,7 +142,7 @@ impl Job<'_> {
                     feed: feeds.value(row).into(),
                     linked_to: others.value(row).into(),
                     measure: measures.value(row).into(),
-                    is_linked: batch.column(3).as_boolean().value(row),
+                    is_linked: batch.column(3).as_boolean().iter().nth(row).flatten(),
                     rows: number(4, row),
                     of_rows: number(5, row),
                 });
@@ -147,6 +155,7 @@ impl Job<'_> {
         Ok(Summary {
             as_of: self.as_of_day.to_string(),
             tables: self.table_accounts(),
+            as_of_words: self.as_of_words.clone(),
             accounts: self.accounts().await?,
             links: self.links().await?,
             ..Summary::default()
@@ -178,8 +187,9 @@ impl Job<'_> {
             .engine
             .query(
                 "select touchpoint, label, role, exposed_responses, reach, detractor_share_exposed, \
-                 total_nps_points, total_nps_points_low, total_nps_points_high, verdict \
-                 from rpt_touchpoint_impact where segment_dimension = 'all' \
+                 total_nps_points, total_nps_points_low, unexposed_responses, unknown_responses, responses, \
+                 total_nps_points_high, verdict from rpt_touchpoint_impact \
+                 where segment_dimension = 'all' \
                  order by total_nps_points desc nulls last, touchpoint_position",
             )
             .await?;
@@ -191,13 +201,17 @@ impl Job<'_> {
                     let values = batch.column(column).as_primitive::<Float64Type>();
                     values.is_valid(row).then(|| values.value(row))
                 };
-                let points = || Some([float(6)?, float(7)?, float(8)?]);
-                let verdicts = texts(batch.column(9));
+                let number = |column: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
+                summary.linked_answers = number(10);
+                let points = || Some([float(6)?, float(7)?, float(11)?]);
+                let verdicts = texts(batch.column(12));
                 summary.touchpoints.push(TouchpointLine {
                     id: ids.value(row).into(),
                     label: labels.value(row).into(),
                     role: roles.value(row).into(),
-                    exposed: batch.column(3).as_primitive::<Int64Type>().value(row),
+                    exposed: number(3),
+                    unexposed: number(8),
+                    unknown: number(9),
                     reach: float(4),
                     share_exposed: float(5),
                     nps_points: points(),

@@ -4,9 +4,10 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
 
 use super::Job;
+use super::advice::MUCH;
 use super::figures::Account;
 use super::tables::FolderParts;
-use crate::engine;
+use crate::engine::{self, functions};
 use crate::error::{Context, Error, Kind, Result};
 use crate::exposures::{self, texts};
 use crate::progress::Progress;
@@ -98,17 +99,36 @@ impl Job<'_> {
         )))
     }
 
+    /// Columns of which much cannot be read: what hangs on them will be unknown.
+    pub(super) async fn warn_of_values(&self, progress: &dyn Progress) -> Result<()> {
+        for (feed, column, note, rows) in self.values().await? {
+            let all = self.typed.get(feed.as_str()).map_or(0, |typed| typed.rows);
+            let share = rows as f64 / all.max(1) as f64;
+            if share >= MUCH && [functions::UNREADABLE, functions::IMPLAUSIBLE].contains(&note.as_str()) {
+                progress.warns(
+                    "many values of a column cannot be used: what is made of them will be unknown",
+                    &[
+                        ("column", format!("{feed}.{column}")),
+                        ("values", format!("{rows} {note}")),
+                        ("share of rows", format!("{:.1}%", 100.0 * share)),
+                    ],
+                );
+            }
+        }
+        Ok(())
+    }
+
     /// Too few answers that can be linked stop the run; too few tickets or contacts are a warning, since
     /// a help desk also serves people who have bought nothing.
     pub(super) async fn link_stops(&self, progress: &dyn Progress) -> Result<Vec<Error>> {
         let mut stops = Vec::new();
         let links = self.links().await?;
         for feed in ["surveys", "tickets", "interactions"] {
-            let of_feed = || {
-                links.iter().filter(|line| line.feed == feed && line.linked_to != "surveys" && line.rows > 0)
-            };
+            let of_feed =
+                || links.iter().filter(|line| line.feed == feed && line.is_linked.is_some() && line.rows > 0);
             let all = of_feed().map(|line| line.of_rows).max().unwrap_or(0);
-            let linked: i64 = of_feed().filter(|line| line.is_linked).map(|line| line.rows).sum();
+            let linked: i64 =
+                of_feed().filter(|line| line.is_linked == Some(true)).map(|line| line.rows).sum();
             let rate = linked as f64 / all.max(1) as f64;
             if all == 0 || rate >= self.config.analysis.min_link_rate {
                 continue;

@@ -68,6 +68,15 @@ impl<R: Read> Read for Decoded<R> {
     }
 }
 
+/// What the beginning of an object holds, up to `most` bytes, and whether it was read to its end. Where a
+/// compressed piece is cut, what comes before the cut.
+pub(super) fn beginning(stored: &[u8], most: u64) -> (Vec<u8>, bool) {
+    let mut content = Vec::new();
+    let read = Decoded::new(stored).and_then(|decoded| decoded.take(most).read_to_end(&mut content));
+    let is_whole = read.is_ok() && (content.len() as u64) < most;
+    (content, is_whole)
+}
+
 /// The first bytes of an input, fewer only where it ends before.
 pub fn read_start(input: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
     let mut start = Vec::with_capacity(length);
@@ -144,6 +153,20 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_beginning_of_what_is_cut_off_is_what_comes_before_the_cut() {
+        let text: Vec<u8> = (0..200_000_u32).flat_map(|n| format!("{n};").into_bytes()).collect();
+        for stored in [text.clone(), gzip(&text), zstd(&text)] {
+            let (whole, is_whole) = beginning(&stored, 1 << 30);
+            assert!(is_whole && whole == text);
+            let (short, is_whole) = beginning(&stored, 1000);
+            assert!(!is_whole && short == text[..1000]);
+            let (cut, _) = beginning(&stored[..stored.len() / 2], 1 << 30);
+            assert!(cut.len() > text.len() / 4 && text.starts_with(&cut), "{} bytes", cut.len());
+        }
+        assert!(!beginning(&gzip(&text)[..1000], 1 << 30).1);
     }
 
     #[test]

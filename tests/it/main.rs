@@ -12,6 +12,8 @@
 //! | `shuffle` | does the order of the rows, or of the files, change a result? |
 //! | `nights` | can a past night be run again from all deliveries? |
 //! | `known_at` | what goes wrong if the latest state is taken for the state at the answer? |
+//! | `publish` | nothing to do, a lock that is held, restated figures, old runs, two runs told apart |
+//! | `kill` | runs that are killed, fail or meet each other, with somebody reading all the while |
 //! | `s3` | a whole job on object storage |
 //! | `presets` | does what `init` prints read exports in their true format? |
 //! | `lake` | five nights of three systems' exports against the same world's plain feeds |
@@ -20,11 +22,12 @@
 //! | `tidy` | does each power stay in its room, and does each query read what it declares? |
 //!
 //! `world` makes exports for tests that ask whether two runs agree.
-//! Only `program` touches the program, only `table` reads what it publishes.
+//! `promise` says what a reader may rely on. Only `program` touches the program, only `table` reads what it publishes.
 
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "tests look at the clock and the environment"
 )]
 
@@ -35,12 +38,15 @@ mod cli;
 mod contract;
 mod discover;
 mod formats;
+mod kill;
 mod known_at;
 mod lake;
 mod nights;
 mod olist;
 mod presets;
 mod program;
+mod promise;
+mod publish;
 mod s3;
 mod shuffle;
 mod stats;

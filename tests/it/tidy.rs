@@ -43,6 +43,7 @@ const POWERS: &[Power] = &[
             "catalogue",
             "published",
             "trace",
+            "diff",
         ],
         except: &[],
         why: "storage, configuration, terminal and statistics know no SQL engine",
@@ -78,7 +79,7 @@ const POWERS: &[Power] = &[
     },
     Power {
         words: &["process::exit", "process::abort"],
-        only_in: &["main"],
+        only_in: &["main", "store/faults"],
         except: &[],
         why: "a kind of error decides the exit code, in one place",
         bad: ("cli/mod.rs", "std::process::exit(64)"),
@@ -217,6 +218,10 @@ const MADE_BY_RUST: &[(&str, u32)] = &[
     ("attributions", 7),
     ("predictions", 7),
     ("journey_predictions", 7),
+    ("previous_nps", 9),
+    ("previous_touchpoint_trend", 9),
+    ("since_previous", 9),
+    ("changed_touchpoints", 9),
 ];
 
 const VOLATILE: &[&str] =

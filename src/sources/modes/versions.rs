@@ -2,13 +2,13 @@
 //!
 //! One aggregation finds the newest version of every key that has several; only rows of such keys are
 //! joined with it. What the version column holds is decided for the whole table: numbers, if all of its
-//! values are; else times, if any is one (the others are rejected); else text, in the order of its bytes.
+//! values are (and no declared format reads numbers as times); else times, if any is one (the others are rejected); else text, in the order of its bytes.
 //! Only times can be compared with the as-of. A row without a version is older than all others.
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::ScalarValue;
-use datafusion::functions_aggregate::expr_fn::{bool_and, count, max, min};
+use datafusion::functions_aggregate::expr_fn::{bool_or, count, max, min};
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::expr::BinaryExpr;
 use datafusion::logical_expr::{Expr, ExprFunctionExt, JoinType, Operator, lit, try_cast, when};
@@ -20,6 +20,7 @@ use super::super::unique::content;
 use super::super::{land, text};
 use super::{AFTER_AS_OF, Conditions, DELETED, FATE, Fated, HELD_BY, HELD_FROM, SUPERSEDED};
 use crate::config::{Located, nearest};
+use crate::engine::formats::TimeFormats;
 use crate::engine::{self, Engine};
 use crate::error::{Error, Result};
 
@@ -95,7 +96,7 @@ pub(super) async fn newest(
         .clone()
         .aggregate(
             of_key,
-            vec![count(lit(1i64)).alias("_ties"), bool_and(named(IS_DELETED)).alias("_is_key_deleted")],
+            vec![count(lit(1i64)).alias("_ties"), bool_or(named(IS_DELETED)).alias("_is_key_deleted")],
         )
         .map_err(failed)?;
     let judged_name = format!("{scratch}_judged");
@@ -251,11 +252,23 @@ impl Version {
         let raw_value = column(raw, said, "version")?;
         let kind = raw_value.to_field_type(raw.schema())?;
         let unbounded = || lit(ScalarValue::TimestampMicrosecond(None, Some("UTC".into())));
+        let formats = &table.reading.timestamp_formats;
         let read = |value: Expr| -> Result<Expr> {
-            let zone = lit(table.timezone.name());
-            let read = function(ctx, "read_time")?.call(vec![value, zone, unbounded(), unbounded()]);
+            let mut args = vec![value, lit(table.timezone.name()), unbounded(), unbounded()];
+            if !formats.is_empty() {
+                args.push(lit(formats.join("\n")));
+            }
+            let read = function(ctx, "read_time")?.call(args);
             Ok(function(ctx, "get_field")?.call(vec![read, lit("at")]))
         };
+        // Seconds since 1970 are numbers that are times, where the configuration says so.
+        let are_numbers_times =
+            TimeFormats::new(formats.iter().map(String::as_str)).is_ok_and(|formats| formats.takes_numbers());
+        if kind.is_numeric() && are_numbers_times {
+            let time = read(raw_value.clone())?;
+            let unreadable = raw_value.is_not_null().and(time.clone().is_null());
+            return Ok(Version { kind: Kind::Time, value: time, unreadable });
+        }
         if kind.is_numeric() {
             return Ok(Version { kind: Kind::Number, value: raw_value, unreadable: lit(false) });
         }
@@ -281,7 +294,7 @@ impl Version {
             counted.first().map_or(0, |batch| batch.column(place).as_primitive::<Int64Type>().value(0))
         };
         let (all, numbers, times) = (figure(0), figure(1), figure(2));
-        Ok(if numbers == all && all > 0 {
+        Ok(if numbers == all && all > 0 && !are_numbers_times {
             Version { kind: Kind::Number, value: number, unreadable: lit(false) }
         } else if times > 0 {
             let unreadable = said.is_not_null().and(time.clone().is_null());
