@@ -1,5 +1,6 @@
 //! A problem made ready once: patterns, columns, clusters, who met what; and the models fitted to it.
 
+use super::chunks;
 use super::clusters::Grouping;
 use super::design::{Columns, Dropped, Model};
 use super::logit::{self, Fit, NoFit, Penalty};
@@ -80,10 +81,13 @@ impl<'a> Analysis<'a> {
         problem.check()?;
         let order = Order::of(problem);
         let patterns = Patterns::of(problem);
-        let columns = Columns::of(problem, &order, &patterns, threads)?;
-        let groupings = Grouping::all(problem, &patterns);
-        let support = support(problem, &patterns, &groupings);
-        Ok(Analysis { problem, order, patterns, columns, groupings, support, threads })
+        let (columns, groupings) = chunks::both(
+            threads,
+            || Columns::of(problem, &order, &patterns, threads),
+            || Grouping::all(problem, &patterns),
+        );
+        let support = support(problem, &patterns, &groupings, threads);
+        Ok(Analysis { problem, order, patterns, columns: columns?, groupings, support, threads })
     }
 
     pub fn touchpoints(&self) -> usize {
@@ -176,17 +180,14 @@ impl Fitted {
     }
 }
 
-fn support(problem: &Problem, patterns: &Patterns, groupings: &[Grouping]) -> Vec<Support> {
+fn support(problem: &Problem, patterns: &Patterns, groupings: &[Grouping], threads: usize) -> Vec<Support> {
     let mut all: Vec<Support> = vec![Support::default(); problem.touchpoints.len()];
-    let mut met: Vec<Vec<u16>> = vec![Vec::new(); patterns.len()];
+    let counts = &patterns.counts;
     for (touchpoint, support) in all.iter_mut().enumerate() {
-        for (pattern, counts) in patterns.counts.iter().enumerate() {
+        for (state, counts) in patterns.states(touchpoint).zip(counts) {
             let answers: u64 = counts.iter().map(|n| u64::from(*n)).sum();
-            match patterns.state(touchpoint, pattern) {
-                State::Yes => {
-                    met[pattern].push(touchpoint as u16);
-                    (0..3).for_each(|class| support.exposed[class] += u64::from(counts[class]));
-                }
+            match state {
+                State::Yes => (0..3).for_each(|class| support.exposed[class] += u64::from(counts[class])),
                 State::No => (0..3).for_each(|class| support.unexposed[class] += u64::from(counts[class])),
                 State::TooEarly => support.too_early += answers,
                 State::Unknown => support.unknown += answers,
@@ -195,8 +196,9 @@ fn support(problem: &Problem, patterns: &Patterns, groupings: &[Grouping]) -> Ve
         }
         support.exposed_clusters = u64::MAX;
     }
+    let met = Met::of(patterns, all.len());
     for grouping in groupings.iter().filter(|grouping| grouping.sign > 0.0) {
-        let clusters = exposed_clusters(grouping, patterns, &met, all.len());
+        let clusters = exposed_clusters(grouping, &met, all.len(), threads);
         for (support, clusters) in all.iter_mut().zip(clusters) {
             support.exposed_clusters = support.exposed_clusters.min(clusters);
         }
@@ -204,28 +206,50 @@ fn support(problem: &Problem, patterns: &Patterns, groupings: &[Grouping]) -> Ve
     all
 }
 
-/// Per touchpoint: clusters with an exposed answer.
-fn exposed_clusters(
-    grouping: &Grouping,
-    patterns: &Patterns,
-    met: &[Vec<u16>],
-    touchpoints: usize,
-) -> Vec<u64> {
-    let mut clusters = vec![0u64; touchpoints];
-    for (pattern, met) in met.iter().enumerate() {
-        met.iter().for_each(|t| clusters[usize::from(*t)] += u64::from(grouping.single_counts[pattern]));
+/// Per pattern the touchpoints that it met.
+struct Met {
+    starts: Vec<usize>,
+    touchpoints: Vec<u16>,
+}
+
+impl Met {
+    fn of(patterns: &Patterns, touchpoints: usize) -> Met {
+        let mut met = Met { starts: vec![0], touchpoints: Vec::new() };
+        for pattern in 0..patterns.len() {
+            let here = (0..touchpoints).filter(|t| patterns.state(*t, pattern) == State::Yes);
+            met.touchpoints.extend(here.map(|t| t as u16));
+            met.starts.push(met.touchpoints.len());
+        }
+        met
     }
-    let mut seen_in = vec![usize::MAX; touchpoints];
-    for cluster in 0..grouping.several() {
-        for answer in grouping.cluster(cluster) {
-            for touchpoint in &met[patterns.of_answer[*answer as usize] as usize] {
-                let touchpoint = usize::from(*touchpoint);
-                if seen_in[touchpoint] != cluster {
-                    seen_in[touchpoint] = cluster;
-                    clusters[touchpoint] += 1;
+
+    fn of_pattern(&self, pattern: usize) -> &[u16] {
+        &self.touchpoints[self.starts[pattern]..self.starts[pattern + 1]]
+    }
+}
+
+/// Per touchpoint: clusters with an exposed answer.
+fn exposed_clusters(grouping: &Grouping, met: &Met, touchpoints: usize, threads: usize) -> Vec<u64> {
+    let of_several = chunks::map(grouping.several(), threads, |range| {
+        let mut clusters = vec![0u64; touchpoints];
+        let mut seen_in = vec![usize::MAX; touchpoints];
+        for cluster in range {
+            for (_, unit) in grouping.members(cluster) {
+                for touchpoint in met.of_pattern(unit.pattern as usize) {
+                    let touchpoint = usize::from(*touchpoint);
+                    if seen_in[touchpoint] != cluster {
+                        seen_in[touchpoint] = cluster;
+                        clusters[touchpoint] += 1;
+                    }
                 }
             }
         }
+        clusters
+    });
+    let mut clusters = vec![0u64; touchpoints];
+    for (pattern, alone) in grouping.single_counts.iter().enumerate() {
+        met.of_pattern(pattern).iter().for_each(|t| clusters[usize::from(*t)] += u64::from(*alone));
     }
+    of_several.iter().for_each(|more| clusters.iter_mut().zip(more).for_each(|(sum, n)| *sum += n));
     clusters
 }
