@@ -217,6 +217,10 @@ impl Looked<'_> {
         let customers = support.exposed_clusters;
         rails
             .push(Rail::of(at, "exposed_customers", "").value(customers as f64).limit(30.0, customers >= 30));
+        for (class, alike) in ["promoters", "passives", "detractors"].into_iter().zip(support.comparable) {
+            let rail = Rail::of(at, "comparable_by_class", class).value(alike as f64);
+            rails.push(rail.limit(5.0, alike >= 5));
+        }
         let fitted = self.estimates.fits.behind(Estimand::Total, at);
         let why = match analysis.missing(fitted, at) {
             Some(Missing::Same(reason)) => Some(terms::why(analysis, &reason)),

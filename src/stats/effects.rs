@@ -177,7 +177,7 @@ impl Fits {
             missing.into_iter().map(|reason| Err(reason.unwrap_or(Missing::NobodyMet))).collect();
         for (at, (touchpoint, sums, is_penalised)) in listed.iter().enumerate() {
             let moments: Vec<Moments> = squares.iter().map(|squares| squares.moments[at]).collect();
-            let degrees = analysis.support[*touchpoint].exposed_clusters as f64 - 1.0;
+            let degrees = analysis.support[*touchpoint].degrees();
             of[*touchpoint] = Ok(Effect {
                 measures: measures(sums, &analysis.groupings, &moments, degrees),
                 sums: EffectSums { weight, exposed: sums.exposed, detractors },
