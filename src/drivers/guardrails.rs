@@ -8,6 +8,7 @@ use super::columns::{boolean, count, integer, number, text};
 use super::comparisons::Comparison;
 use super::estimates::Estimates;
 use super::inputs::{Answers, LAG};
+use super::nonresponse;
 use super::order_check::Pair;
 use super::placebos::{AtSending, Found};
 use super::terms;
@@ -18,6 +19,7 @@ use crate::stats::analysis::{Analysis, Missing};
 use crate::stats::effects::Estimand;
 use crate::stats::guardrails;
 use crate::stats::placebo::Placebo;
+use crate::stats::propensity::Overlap;
 
 /// A share of the exposed beyond which nobody like them was spared is a warning.
 const MOST_WITHOUT_EQUALS: f64 = 0.1;
@@ -42,6 +44,7 @@ pub struct Looked<'a> {
     pub previous_answer: Option<&'a Found>,
     pub next_order_bad: Option<&'a Placebo>,
     pub at_sending: Option<&'a AtSending>,
+    pub nonresponse: Option<&'a nonresponse::Found>,
     pub turning_ratios: &'a [Option<f64>],
     pub homogeneity: &'a [Differs],
 }
@@ -154,6 +157,16 @@ impl Looked<'_> {
             rails.push(
                 run("landmark", "answers of the sensitivity at sending").value(at_sending.answers as f64),
             );
+        }
+        if let Some(found) = self.nonresponse {
+            let share = found.answered as f64 / found.journeys as f64;
+            rails.push(
+                run("nonresponse", "journeys that could have been answered")
+                    .value(found.journeys as f64)
+                    .words("all purchases whose landmark lies inside the window: who was asked is not known"),
+            );
+            rails.push(run("nonresponse", "of them answered, as a share").value(share));
+            rails.push(run("nonresponse", "answers whose weight was trimmed").value(found.trimmed as f64));
         }
         let lag = self.answers.covariates.iter().any(|covariate| covariate.name == LAG);
         let mut adjusted = run("lag_adjusted", "days from delivery to answer are held equal");
@@ -280,6 +293,12 @@ impl Looked<'_> {
                 rails.push(Rail::of(at, "landmark", format!("{what}: high")).value(interval.high));
             }
         }
+        if let Some(Ok(weighted)) = self.nonresponse.map(|found| &found.effects[at]) {
+            let words =
+                "weighted by how seldom journeys like theirs are answered; rpt_effects has its interval";
+            let rail = Rail::of(at, "nonresponse", "NPS points, weighted");
+            rails.push(rail.value(weighted.nps_points.value).words(words));
+        }
         if let Some(ratio) = self.turning_ratios[at] {
             let words = "detractors answering so much more readily than promoters would turn the verdict";
             rails.push(Rail::of(at, "turning_ratio", "").value(ratio).words(words));
@@ -331,6 +350,11 @@ fn of_a_comparison(at: usize, comparison: &Comparison, rails: &mut Vec<Rail>) {
         let detail = "standard error of their difference";
         rails.extend(check.std_error.map(|error| Rail::of(at, "doubly_robust", detail).value(error)));
     }
+}
+
+/// Whether the exposed have equals among the spared, and enough of them, for a verdict.
+pub fn has_ground(overlap: &Overlap) -> bool {
+    overlap.exposed_without_equals <= MOST_WITHOUT_EQUALS && overlap.effective_unexposed >= FEWEST_EFFECTIVE
 }
 
 /// Per touchpoint of the fit, whether nothing that was looked at speaks against calling its effect one.
