@@ -36,6 +36,8 @@ pub struct Config {
     pub timezone: Tz,
     pub score: Score,
     pub segments: Vec<String>,
+    /// Columns of the purchases or surveys that are held equal beside the segments and the built-in ones.
+    pub covariates: Vec<String>,
     /// Days after which an unanswered journey is taken to be over.
     pub journey_days: u32,
     /// Days that a link without an order, and an answer about its customer, look back.
@@ -87,6 +89,14 @@ pub struct Analysis {
     pub survey_kinds: Option<Vec<String>>,
     pub survey_triggers: Option<Vec<String>>,
     pub repeat_responses: RepeatResponses,
+    /// Whose answers are not taken as independent.
+    pub cluster: Clusters,
+    /// Fewer exposed customers than this are not enough evidence.
+    pub min_responses: u32,
+    /// Effects inside both margins are not worth acting on: NPS points of the whole, and detractor risk
+    /// per exposed person.
+    pub margin_nps_points: f64,
+    pub margin_risk_difference: f64,
     /// A share of the rows handed on, per feed.
     pub max_rejected_share: f64,
     /// A share of all answers that are staged, in the window or not.
@@ -136,6 +146,18 @@ impl Period {
             Period::Week => "week",
         }
     }
+}
+
+/// Groups of answers that share what is not measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clusters {
+    /// Those of one customer.
+    Customer,
+    /// Those about purchases of one store and week.
+    StoreWeek,
+    /// Both, which cross.
+    Both,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -308,6 +330,8 @@ struct Typed {
     #[serde(default)]
     segments: Vec<String>,
     #[serde(default)]
+    covariates: Vec<String>,
+    #[serde(default)]
     journey: TypedJourney,
     #[serde(default)]
     analysis: TypedAnalysis,
@@ -369,6 +393,10 @@ struct TypedAnalysis {
     survey_kinds: Option<Vec<String>>,
     survey_triggers: Option<Vec<String>>,
     repeat_responses: RepeatResponses,
+    cluster: Clusters,
+    min_responses: u32,
+    margin_nps_points: f64,
+    margin_risk_difference: f64,
     max_rejected_share: f64,
     min_link_rate: f64,
 }
@@ -381,6 +409,10 @@ impl Default for TypedAnalysis {
             survey_kinds: None,
             survey_triggers: None,
             repeat_responses: RepeatResponses::All,
+            cluster: Clusters::Customer,
+            min_responses: 30,
+            margin_nps_points: 0.1,
+            margin_risk_difference: 0.01,
             max_rejected_share: 0.01,
             min_link_rate: 0.5,
         }
@@ -546,6 +578,12 @@ fn as_text_if_any<S: serde::Serializer>(
 }
 
 impl Config {
+    /// Columns by which answers are told apart: the segments, then covariates that are no segment.
+    pub fn dimensions(&self) -> Vec<&String> {
+        let others = self.covariates.iter().filter(|name| !self.segments.contains(name));
+        self.segments.iter().chain(others).collect()
+    }
+
     /// Every setting with its value, defaults filled in, as published in the manifest: neither secrets,
     /// which stand in the environment, nor where a value is written in the file.
     pub fn settings(&self) -> Result<serde_json::Value> {
@@ -701,18 +739,22 @@ impl Place<'_> {
                     .hint("give from 1 to 36500 days"));
             }
         }
-        let mut seen = BTreeSet::new();
-        for (place, segment) in typed.segments.iter().enumerate() {
-            let key = format!("segments.{place}");
-            if !is_plain_name(segment) || segment == "all" {
-                return Err(self
-                    .error_of(&key, format!("the segment `{segment}` is not a column name"))
-                    .hint("use a column of the purchases or surveys: lower-case letters, digits and _"));
-            }
-            if !seen.insert(segment) {
-                return Err(self
-                    .error_of(&key, format!("the segment `{segment}` is named twice"))
-                    .hint("name it once"));
+        for (what, list, names) in
+            [("segment", "segments", &typed.segments), ("covariate", "covariates", &typed.covariates)]
+        {
+            let mut seen = BTreeSet::new();
+            for (place, name) in names.iter().enumerate() {
+                let key = format!("{list}.{place}");
+                if !is_plain_name(name) || name == "all" {
+                    return Err(self
+                        .error_of(&key, format!("the {what} `{name}` is not a column name"))
+                        .hint("use a column of the purchases or surveys: lower-case letters, digits and _"));
+                }
+                if !seen.insert(name) {
+                    return Err(self
+                        .error_of(&key, format!("the {what} `{name}` is named twice"))
+                        .hint("name it once"));
+                }
             }
         }
         let retention = self.retention(typed.retention)?;
@@ -733,6 +775,7 @@ impl Place<'_> {
                 None => Score::zero_to_ten(),
             },
             segments: typed.segments,
+            covariates: typed.covariates,
             journey_days: typed.journey.journey_days,
             lookback_days: typed.journey.lookback_days,
             analysis,
@@ -767,6 +810,16 @@ impl Place<'_> {
     }
 
     fn analysis(&self, typed: TypedAnalysis) -> Result<Analysis> {
+        for (name, margin, most) in [
+            ("analysis.margin_nps_points", typed.margin_nps_points, 200.0),
+            ("analysis.margin_risk_difference", typed.margin_risk_difference, 1.0),
+        ] {
+            if !(0.0..=most).contains(&margin) {
+                return Err(self
+                    .error_of(name, format!("`{name}` is {margin}"))
+                    .hint(format!("give a number from 0 to {most}")));
+            }
+        }
         for (name, share) in [
             ("analysis.max_rejected_share", typed.max_rejected_share),
             ("analysis.min_link_rate", typed.min_link_rate),
@@ -799,6 +852,10 @@ impl Place<'_> {
             survey_kinds: typed.survey_kinds,
             survey_triggers: typed.survey_triggers,
             repeat_responses: typed.repeat_responses,
+            cluster: typed.cluster,
+            min_responses: typed.min_responses,
+            margin_nps_points: typed.margin_nps_points,
+            margin_risk_difference: typed.margin_risk_difference,
             max_rejected_share: typed.max_rejected_share,
             min_link_rate: typed.min_link_rate,
         })
@@ -1223,6 +1280,19 @@ mod tests {
         assert_eq!(config.sources["tickets"].tables["tickets"].format, Format::Parquet);
         assert_eq!(config.identity.matched, ["customer_id", "email"]);
         assert_eq!(config.identity.max_customers_per_value, 5);
+        let analysis = &config.analysis;
+        assert_eq!(
+            (analysis.min_responses, analysis.margin_nps_points, analysis.margin_risk_difference),
+            (30, 0.1, 0.01)
+        );
+    }
+
+    #[test]
+    fn dimensions_are_the_segments_then_further_covariates() {
+        let config = parse(&format!(
+            "segments = [\"region\", \"store_id\"]\ncovariates = [\"mode\", \"region\"]\n{LEAST}"
+        ));
+        assert_eq!(config.unwrap().dimensions(), ["region", "store_id", "mode"]);
     }
 
     #[test]
@@ -1312,6 +1382,12 @@ mod tests {
             ("[journey]\nlookback_days = 0\n", "`journey.lookback_days` is 0", 6),
             ("[analysis]\nperiod = \"week\"\nwindow_days = 99999\n", "`analysis.window_days` is 99999", 7),
             ("[analysis]\nmin_link_rate = 1.5\n", "`analysis.min_link_rate` is 1.5", 6),
+            ("[analysis]\nmargin_nps_points = -0.1\n", "`analysis.margin_nps_points` is -0.1", 6),
+            (
+                "[analysis]\nmin_responses = 20\nmargin_risk_difference = 1.5\n",
+                "`analysis.margin_risk_difference` is 1.5",
+                7,
+            ),
             ("[contract]\nvolume = { max_drop = 2.0 }\n", "`contract.volume.max_drop` is 2", 6),
             ("[analysis]\nsurvey_kinds = []\n", "`analysis.survey_kinds` is an empty list", 6),
             (
@@ -1324,8 +1400,15 @@ mod tests {
             assert_eq!((said.as_str(), file), (message, format!("aftersale.toml:{line}")));
             assert!(!hint.is_empty(), "{message}");
         }
-        let (_, file, _) = refusal(&format!("segments = [\n  \"region\",\n  \"Store ID\",\n]\n{LEAST}"));
-        assert_eq!(file, "aftersale.toml:3");
+        for (what, list) in [("segment", "segments"), ("covariate", "covariates")] {
+            let (message, file, _) =
+                refusal(&format!("{list} = [\n  \"region\",\n  \"Store ID\",\n]\n{LEAST}"));
+            assert_eq!(message, format!("the {what} `Store ID` is not a column name"));
+            assert_eq!(file, "aftersale.toml:3");
+            let (message, file, _) = refusal(&format!("{list} = [\"region\", \"region\"]\n{LEAST}"));
+            assert_eq!(message, format!("the {what} `region` is named twice"));
+            assert_eq!(file, "aftersale.toml:1");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@
 //! 6_measures   what is held equal when answers are compared
 //! 7_answers    every answer, linked and measured
 //!              exposures: one column a touchpoint                       exposures
+//!              drivers: what each touchpoint costs                      drivers, stats
 //! 8_tables     fct_*
 //! 9_reports    rpt_*
 //! 10_compared  what the run published before says otherwise
@@ -46,6 +47,7 @@ use chrono::NaiveDate;
 use crate::catalogue::Catalogue;
 use crate::config::{Config, RepeatResponses};
 use crate::contract::Watch;
+use crate::drivers;
 use crate::engine::{self, Engine, Limits, Parameter};
 use crate::error::{Context, Error, Result};
 use crate::exposures::{self, batch};
@@ -214,6 +216,8 @@ struct Job<'a> {
     pinned: Vec<PinnedSource>,
     typed: BTreeMap<&'static str, Typed>,
     watch: Watch,
+    /// Of the statistics; results do not depend on them.
+    threads: usize,
     previous: Previous,
     as_of_day: NaiveDate,
     as_of_words: String,
@@ -284,6 +288,7 @@ impl<'a> Job<'a> {
             pinned,
             typed,
             watch,
+            threads: request.limits.threads,
             previous,
             as_of_day,
             as_of_words,
@@ -377,7 +382,11 @@ impl<'a> Job<'a> {
         exposures::build(&self.engine, self.config, &self.catalogue, &self.typed).await?;
         exposures::answer_segments(&self.engine, self.config).await?;
         exposures::touchpoint_counts(&self.engine, self.config, &self.catalogue).await?;
+        exposures::exposed_amounts(&self.engine, self.config, &self.catalogue).await?;
         progress.ends("exposures", self.engine.count("exposures").await?);
+        progress.begins("drivers");
+        let fitted = drivers::build(&self.engine, self.config, &self.catalogue, self.threads).await?;
+        progress.ends("drivers", fitted);
         self.compute_between("8_tables", "9_reports", Gates::Closed, progress).await?;
         self.register_previous(output.store(), request).await?;
         self.compute_between("10_compared", "10_compared", Gates::Closed, progress).await?;

@@ -90,6 +90,9 @@ select
     days_between(ordered_at, delivered_at) as delivery_days,
     days_between(ordered_at, t_ref) as days_since_purchase,
     days_between(delivered_at, t_ref) as days_since_delivery,
+    -- 0 where the promised time has not come yet
+    case when promise_ends_at is not null then days_between(least(promise_ends_at, t_ref), t_ref) end
+        as days_since_promise,
     days_between(delivered_at, first_word_at) as days_to_first_word,
     days_between(delivered_at, first_unsigned_at) as days_to_first_unsigned_word,
     -- up to the refund, or to the moment where there was none

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::calibrate;
 use crate::config::{self, Config, Environment, parse_day};
 use crate::diff;
 use crate::discover;
@@ -70,6 +71,8 @@ enum Verb {
     Diff(DiffArgs),
     /// Write a planted world: synthetic exports to try and measure with
     Generate(GenerateArgs),
+    /// Measure coverage and error rates of the statistics on planted worlds
+    Calibrate(CalibrateArgs),
 }
 
 #[derive(Args)]
@@ -204,10 +207,42 @@ struct GenerateArgs {
     /// Plant rows that cannot be used: ragged, unreadable, out of scale, conflicting
     #[arg(long, conflicts_with = "as_exports")]
     dirty: bool,
+    /// How the world departs from the ordinary one; may be given several times
+    #[arg(long, value_enum, value_name = "NAME", conflicts_with = "as_exports")]
+    twist: Vec<TwistName>,
+    /// Orders of the population whose truth stands beside the sample's in truth.json; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    population: u64,
     /// Write the world as Zendesk, Qualtrics and Shopify would export it, night after night, and the
     /// plain feeds of each night beside them
     #[arg(long)]
     as_exports: bool,
+}
+
+#[derive(Args)]
+struct CalibrateArgs {
+    /// The folder to write the tables into: `calibration_coverage`, `calibration_rates`, `calibration_targets`
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// Run this share of the full calibration's worlds
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = share)]
+    share: f64,
+    /// Only these kinds of world; may be given several times
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Worlds that are worked on side by side; results do not depend on it [default: all processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// The same seed makes the same worlds
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+fn share(text: &str) -> std::result::Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "write a share from 0 to 1".into())
 }
 
 fn day(text: &str) -> std::result::Result<chrono::NaiveDate, String> {
@@ -264,6 +299,7 @@ fn obey(verb: Verb, terminal: &Terminal) -> Result<()> {
             print(&block_on(async move { diff::tell_apart(&place, &config, a, b).await })?)
         }
         Verb::Generate(args) => generate_world(&args, terminal),
+        Verb::Calibrate(args) => measure(args, terminal),
     }
 }
 
@@ -354,6 +390,49 @@ fn show(args: ShowArgs) -> Result<()> {
     print(&text)
 }
 
+/// See [`generate::Twists`].
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TwistName {
+    /// Nothing that is met moves an answer
+    Null,
+    /// The survey comes 2 to 60 days after the parcel, and who is asked later is less pleased
+    SurveyLag,
+    /// Some customers write tickets and answer badly whatever they meet
+    GrumpyCustomers,
+    /// Who has written a ticket answers rather
+    ResponseByTickets,
+    /// Detractors answer rather
+    ResponseByClass,
+    /// Detractors with a ticket answer most of all
+    ResponseByClassAndTickets,
+    /// What lateness does differs from store to store
+    StoreEffects,
+    /// Weeks of a store have shocks of their own
+    StoreWeekShocks,
+    /// No answer names its order
+    NoOrderIds,
+}
+
+fn twists(names: &[TwistName]) -> generate::Twists {
+    let mut twists = generate::Twists::default();
+    for name in names {
+        match name {
+            TwistName::Null => twists.is_null = true,
+            TwistName::SurveyLag => twists.has_survey_lag = true,
+            TwistName::GrumpyCustomers => twists.has_grumpy_customers = true,
+            TwistName::ResponseByTickets => twists.response = generate::Response::ByTickets,
+            TwistName::ResponseByClass => twists.response = generate::Response::ByClass,
+            TwistName::ResponseByClassAndTickets => {
+                twists.response = generate::Response::ByClassAndTickets;
+            }
+            TwistName::StoreEffects => twists.store_effect_sd = 0.5,
+            TwistName::StoreWeekShocks => twists.store_week_sd = 0.5,
+            TwistName::NoOrderIds => twists.has_no_order_ids = true,
+        }
+    }
+    twists
+}
+
 fn generate_world(args: &GenerateArgs, terminal: &Terminal) -> Result<()> {
     let cannot = |e: std::io::Error| {
         Error::io("the world cannot be written").with("folder", args.output.display()).caused_by(e)
@@ -364,7 +443,13 @@ fn generate_world(args: &GenerateArgs, terminal: &Terminal) -> Result<()> {
             .with("folder", args.output.display())
             .hint("name a folder that is empty or not there yet"));
     }
-    let world = generate::World { purchases: args.purchases, seed: args.seed, dirty: args.dirty };
+    let world = generate::World {
+        purchases: args.purchases,
+        seed: args.seed,
+        dirty: args.dirty,
+        twists: twists(&args.twist),
+        truth: (!args.as_exports).then_some(args.population),
+    };
     let mut open = |path: &str| -> Result<Box<dyn Write + Send>> {
         let path = args.output.join(path);
         if let Some(folder) = path.parent() {
@@ -380,6 +465,19 @@ fn generate_world(args: &GenerateArgs, terminal: &Terminal) -> Result<()> {
     std::fs::write(args.output.join("aftersale.toml"), configuration).map_err(cannot)?;
     terminal.say(&format!("{summary}"));
     print(&format!("{}\n", args.output.join("aftersale.toml").display()))
+}
+
+fn measure(args: CalibrateArgs, terminal: &Terminal) -> Result<()> {
+    let request = calibrate::Request {
+        output: from_here(&args.output.to_string_lossy())?,
+        share: args.share,
+        only: args.only,
+        threads: args.threads.map_or_else(machine::processors, usize::from),
+        seed: args.seed,
+    };
+    let outcome = block_on(calibrate::run(&request, terminal))?;
+    terminal.calibrated(&outcome);
+    print(&format!("{}\n", args.output.display()))
 }
 
 // ---- what every verb needs -------------------------------------------------------------------------------

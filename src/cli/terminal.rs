@@ -9,6 +9,7 @@ use arrow::datatypes::Float64Type;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
 use serde_json::{Map, Value, json};
 
+use crate::calibrate::{self, Target};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::pipeline::{Account, Outcome, Summary, TableAccount, TouchpointLine};
@@ -135,6 +136,47 @@ impl Terminal {
     }
 }
 
+impl Terminal {
+    /// After a calibration: the targets, and how wrong methods fared.
+    pub fn calibrated(&self, outcome: &calibrate::Outcome) {
+        if self.as_json {
+            let target = |target: &Target| {
+                json!({
+                    "scenario": target.scenario,
+                    "target": target.sentence,
+                    "worlds": target.worlds,
+                    "figure": target.figure,
+                    "at_least": target.at_least,
+                    "at_most": target.at_most,
+                    "is_reached": target.is_reached(),
+                })
+            };
+            let list = |targets: &[Target]| json!(targets.iter().map(target).collect::<Vec<_>>());
+            let fields = [("targets", list(&outcome.targets)), ("mutants", list(&outcome.mutants))];
+            self.line("info", "calibrated", &fields, "");
+            return;
+        }
+        self.say(&format!("\n{}\n{}", targets(&outcome.targets), targets(&outcome.mutants)));
+    }
+}
+
+fn targets(targets: &[Target]) -> Table {
+    let mut shown = new_table(&["worlds of", "what", "worlds", "figure", "wanted", ""]);
+    let bound = |bound: Option<f64>| bound.map_or(String::new(), |bound| format!("{bound:.3}"));
+    for target in targets {
+        shown.add_row(vec![
+            target.scenario.to_string(),
+            target.sentence.clone(),
+            thousands(i64::try_from(target.worlds).unwrap_or(i64::MAX)),
+            format!("{:.3}", target.figure),
+            format!("{} to {}", bound(target.at_least), bound(target.at_most)),
+            if target.is_reached() { "reached".into() } else { "MISSED".into() },
+        ]);
+    }
+    align_right(&mut shown, 2..4);
+    shown
+}
+
 impl Progress for Terminal {
     fn names(&self, run_id: &str) {
         self.names_it("run_id", run_id);
@@ -244,28 +286,28 @@ fn feed_account(account: &Account) -> Value {
     })
 }
 
-/// Levers with the most detractors beyond what the others' share would give.
+/// Levers by what they cost.
 fn drivers(summary: &Summary) -> String {
-    let mut shown =
-        new_table(&["touchpoint", "met by", "reach", "detractors if met", "if not", "difference"]);
-    let has_figures =
-        |line: &&TouchpointLine| line.role == "lever" && line.exposed > 0 && line.difference.is_some();
-    for line in summary.touchpoints.iter().filter(has_figures).take(10) {
+    let mut shown = new_table(&["touchpoint", "met by", "reach", "detractors", "NPS points", "verdict"]);
+    let is_shown = |line: &&TouchpointLine| line.role == "lever" && line.nps_points.is_some();
+    for line in summary.touchpoints.iter().filter(is_shown).take(10) {
         shown.add_row(vec![
             line.label.clone(),
             thousands(line.exposed),
             percent(line.reach),
             percent(line.share_exposed),
-            percent(line.share_unexposed),
-            line.difference.map_or(String::new(), |d| format!("{:+.1} points", 100.0 * d)),
+            line.nps_points
+                .map_or(String::new(), |[points, low, high]| format!("{points:.2} ({low:.2} to {high:.2})")),
+            line.verdict.clone(),
         ]);
     }
-    align_right(&mut shown, 1..6);
+    align_right(&mut shown, 1..5);
     let nps = summary.nps.as_deref().unwrap_or("no answers in the window");
     let nps = format!("{nps}, {} of them linked to what came before", thousands(summary.linked_answers));
     let remarks = remarks(summary);
     format!(
-        "as of {}   {nps}\n\n{shown}\nlevers by detractors met beyond the others' share; an association, not yet adjusted for what goes along{remarks}",
+        "as of {}   {nps}\n\n{shown}\nlevers by what they cost: NPS points that would be gained, had nobody met them, with their 95% intervals. What they set \
+         off counts too, so they do not add up{remarks}",
         summary.as_of_words
     )
 }

@@ -7,6 +7,7 @@
 pub mod folders;
 pub mod formats;
 pub mod functions;
+mod made;
 pub mod mapped;
 mod parquet;
 pub mod statistics;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::config::{Dialect, TableParquetOptions};
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::datasource::MemTable;
@@ -32,7 +34,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use tokio::task::JoinError;
 use url::Url;
@@ -190,6 +192,20 @@ impl Engine {
         Ok(())
     }
 
+    /// Names rows that are made batch by batch whenever they are read: `make` is asked for one after the other,
+    /// from 0, until it has none.
+    pub fn register_made(
+        &self,
+        name: &str,
+        schema: SchemaRef,
+        make: impl Fn(usize) -> Option<Result<RecordBatch>> + Send + Sync + 'static,
+    ) -> Result<()> {
+        let made = made::Made::new(schema.clone(), make);
+        let table = StreamingTable::try_new(schema, vec![Arc::new(made)]).map_err(|e| error(e, name))?;
+        self.ctx.register_table(name, Arc::new(table)).map_err(|e| error(e, name))?;
+        Ok(())
+    }
+
     /// The plan that reads a named table.
     pub async fn table(&self, name: &str) -> Result<DataFrame> {
         self.ctx.table(name).await.map_err(|e| error(e, name))
@@ -198,6 +214,16 @@ impl Engine {
     /// The rows of a plan; for small results only.
     pub async fn collect(&self, plan: DataFrame, what: &str) -> Result<Vec<RecordBatch>> {
         plan.collect().await.map_err(|e| run_error(e, what))
+    }
+
+    /// The rows of a plan, batch by batch, in the plan's order.
+    pub async fn stream(
+        &self,
+        plan: DataFrame,
+        what: &'static str,
+    ) -> Result<impl Stream<Item = Result<RecordBatch>> + Unpin> {
+        let rows = plan.execute_stream().await.map_err(|e| run_error(e, what))?;
+        Ok(rows.map_err(move |e| run_error(e, what)))
     }
 
     /// How many rows a table has.

@@ -144,6 +144,22 @@ pub async fn write_parts<P: Parts>(
     Ok(total)
 }
 
+/// Writes a few rows as one file.
+///
+/// # Errors
+/// Those of the writer.
+pub async fn write_rows<W: AsyncWrite + Unpin + Send>(
+    rows: &RecordBatch,
+    metadata: &[(String, String)],
+    to: W,
+) -> Result<W> {
+    let mut writer =
+        AsyncArrowWriter::try_new(to, rows.schema(), Some(properties(metadata)?)).map_err(encoding_failed)?;
+    writer.write(rows).await.map_err(encoding_failed)?;
+    writer.finish().await.map_err(encoding_failed)?;
+    Ok(writer.into_inner())
+}
+
 async fn close<P: Parts>(mut writer: AsyncArrowWriter<P::Part>, rows: usize, parts: &mut P) -> Result<()> {
     writer.finish().await.map_err(encoding_failed)?;
     parts.finish(writer.into_inner(), rows as u64).await

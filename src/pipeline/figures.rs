@@ -16,7 +16,7 @@ pub struct Summary {
     pub nps: Option<String>,
     /// Answers of the window that are linked: those that tell of touchpoints.
     pub linked_answers: i64,
-    /// Touchpoint, label, reach, exposed answers, detractor shares, difference.
+    /// By what they cost, the costliest first; those without an estimate last.
     pub touchpoints: Vec<TouchpointLine>,
     pub tables: Vec<TableAccount>,
     pub accounts: Vec<Account>,
@@ -35,8 +35,9 @@ pub struct TouchpointLine {
     pub unknown: i64,
     pub reach: Option<f64>,
     pub share_exposed: Option<f64>,
-    pub share_unexposed: Option<f64>,
-    pub difference: Option<f64>,
+    /// Total effect in NPS points with its interval of 95%.
+    pub nps_points: Option<[f64; 3]>,
+    pub verdict: String,
 }
 
 /// One line of the link funnel.
@@ -186,10 +187,11 @@ impl Job<'_> {
             .engine
             .query(
                 "select touchpoint, label, role, exposed_responses, reach, detractor_share_exposed, \
-                 detractor_share_unexposed, raw_risk_difference, unexposed_responses, unknown_responses, \
-                 responses from rpt_touchpoint_impact \
+                 total_nps_points, total_nps_points_low, unexposed_responses, unknown_responses, responses, \
+                 total_nps_points_high, case when reading <> 'effect' and verdict in ('drives detractors', 'protects') \
+                 then verdict || ' (' || reading || ')' else verdict end as verdict from rpt_touchpoint_impact \
                  where segment_dimension = 'all' \
-                 order by raw_risk_difference * exposed_responses desc nulls last, touchpoint_position",
+                 order by total_nps_points desc nulls last, touchpoint_position",
             )
             .await?;
         for batch in self.engine.collect(plan, "rpt_touchpoint_impact").await? {
@@ -202,6 +204,8 @@ impl Job<'_> {
                 };
                 let number = |column: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
                 summary.linked_answers = number(10);
+                let points = || Some([float(6)?, float(7)?, float(11)?]);
+                let verdicts = texts(batch.column(12));
                 summary.touchpoints.push(TouchpointLine {
                     id: ids.value(row).into(),
                     label: labels.value(row).into(),
@@ -211,8 +215,8 @@ impl Job<'_> {
                     unknown: number(9),
                     reach: float(4),
                     share_exposed: float(5),
-                    share_unexposed: float(6),
-                    difference: float(7),
+                    nps_points: points(),
+                    verdict: verdicts?.value(row).into(),
                 });
             }
         }

@@ -268,8 +268,8 @@ fn extra_columns(
                 extras.insert(name.clone());
             }
             let asked = config
-                .segments
-                .iter()
+                .dimensions()
+                .into_iter()
                 .chain(&config.identity.matched)
                 .filter(|name| is_extra(name) && schema.has_column_with_unqualified_name(name));
             extras.extend(asked.cloned());

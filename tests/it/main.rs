@@ -2,6 +2,7 @@
 //!
 //! | module | asks |
 //! |---|---|
+//! | `calibrate` | do intervals hold on planted worlds, and do wrong methods fail there? |
 //! | `cases` | does each folder of `tests/cases/` come out as a person worked it out by hand? |
 //! | `checks` | does each file of `queries/checks/` see the fault that it is there for? |
 //! | `cli` | exit codes, messages, signals, the same bytes at any number of threads |
@@ -16,6 +17,8 @@
 //! | `s3` | a whole job on object storage |
 //! | `presets` | does what `init` prints read exports in their true format? |
 //! | `lake` | five nights of three systems' exports against the same world's plain feeds |
+//! | `stats` | do the statistics come out as other people's software has them? |
+//! | `drivers` | what is published of a planted world: verdicts with a ground, weights, clusters |
 //! | `olist` | the figures of the real data, where it is there |
 //! | `tidy` | does each power stay in its room, and does each query read what it declares? |
 //!
@@ -29,11 +32,13 @@
     reason = "tests look at the clock and the environment"
 )]
 
+mod calibrate;
 mod cases;
 mod checks;
 mod cli;
 mod contract;
 mod discover;
+mod drivers;
 mod formats;
 mod kill;
 mod known_at;
@@ -46,6 +51,7 @@ mod promise;
 mod publish;
 mod s3;
 mod shuffle;
+mod stats;
 mod table;
 mod tidy;
 mod world;
