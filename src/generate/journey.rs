@@ -291,7 +291,7 @@ impl Journey {
             let waits = reply.is_none_or(|reply| reply - opened > DAY);
             self.tickets.push(ticket);
             opened += after(rng, 1.1, 3.0);
-            writes = rng.random_bool(if waits { 0.35 } else { 0.12 });
+            writes = rng.random_bool(if waits { 0.35 } else { 0.12 }) && !self.undone.has(Cause::RepeatContact);
         }
         let opened = self.tickets.iter().filter(|ticket| ticket.opened < self.responded);
         let known: Vec<_> = opened.map(|ticket| (ticket.opened, ticket.before(self.responded))).collect();
@@ -551,9 +551,17 @@ impl Journey {
         (work.due, work.ended) = (Some(due), Some(ended));
     }
 
-    /// Replies, transfers and a solution, some slow, some never.
+    /// Replies, transfers and a solution, some slow, some never. What goes wrong, goes wrong with the order's
+    /// first ticket, and who has to ask again is helped at once: what the catalogue declares as earlier than
+    /// asking again, or as going along with it, must not come of it. Where a touchpoint was undone, its hours
+    /// are the usual ones, so that what they set off follows.
     fn ticket(&self, rng: &mut ChaCha8Rng, topic: &'static Topic, opened: i64) -> Ticket {
-        let slow = rng.random_bool(self.met.chance(Outcome::SlowReply));
+        // Luck of its own: what one ticket needs changes nothing of the next.
+        let rng = &mut ChaCha8Rng::seed_from_u64(rng.random());
+        let is_first = self.tickets.is_empty();
+        let is_spared = |causes: &[Cause]| causes.iter().any(|cause| self.undone.has(*cause));
+        let is_prompt = !is_first || is_spared(&[Cause::Unanswered, Cause::SlowFirstReply]);
+        let is_solved_soon = !is_first || is_spared(&[Cause::Unresolved, Cause::SlowResolution]);
         let mut ticket = Ticket {
             opened,
             names_order: rng.random_bool(0.8),
@@ -563,22 +571,40 @@ impl Journey {
             subject: pick(rng, &topic.subjects),
             changes: Vec::new(),
         };
-        if rng.random_bool(0.18) {
-            ticket.changes.push((opened + after(rng, 0.02, 0.4), Change::Transferred));
+        // All is drawn, needed or not: the same luck whatever was undone.
+        let is_slow = rng.random_bool(self.met.chance(Outcome::SlowReply));
+        let (prompt, late) = (within(rng, 0.9), after(rng, 1.05, 1.2));
+        let (is_replied, is_solved) = (rng.random_bool(0.94), rng.random_bool(0.95));
+        let further = [after(rng, 0.02, 0.3), after(rng, 0.02, 0.3)];
+        let further = &further[..rng.random_range(0..=2)];
+        let (quick, long) = (after(rng, 0.01, 0.3), after(rng, 2.0, 3.0));
+        let solving = if rng.random_bool(0.2) { long } else { quick };
+        let is_transferred = rng.random_bool(0.18) && is_first && !is_spared(&[Cause::Transferred]);
+        let handed_on = opened + after(rng, 0.02, 0.4);
+        // What had no reply was not solved, and so not reopened: that stays so where a reply is put in its place.
+        let is_reopened =
+            rng.random_bool(0.15) && is_first && !is_spared(&[Cause::Reopened, Cause::Unanswered]);
+
+        if is_transferred {
+            ticket.changes.push((handed_on, Change::Transferred));
         }
-        let mut now = opened + if slow { after(rng, 1.05, 1.2) } else { within(rng, 0.9) };
-        if rng.random_bool(0.94) {
+        let first_reply = opened + if is_slow && !is_prompt { late } else { prompt };
+        let mut now = first_reply;
+        if is_replied || is_prompt {
             ticket.changes.push((now, Change::Replied));
-            for _ in 0..rng.random_range(0..3) {
-                now += after(rng, 0.02, 0.3);
+            for gap in further {
+                now += gap;
                 ticket.changes.push((now, Change::Replied));
             }
-            if rng.random_bool(0.95) {
-                now += if rng.random_bool(0.2) { after(rng, 2.0, 3.0) } else { after(rng, 0.01, 0.3) };
-                ticket.changes.push((now, Change::Solved));
-                if rng.random_bool(0.15) {
-                    ticket.reopen(rng, now);
-                }
+        }
+        if is_solved_soon || (is_replied || is_prompt) && is_solved {
+            now += solving;
+            if is_solved_soon {
+                now = now.min(opened + 3 * DAY - HOUR);
+            }
+            ticket.changes.push((now, Change::Solved));
+            if is_reopened {
+                ticket.reopen(rng, now);
             }
         }
         ticket.changes.sort_by_key(|(when, _)| *when);
