@@ -17,6 +17,7 @@ use crate::exposures::batch;
 use crate::stats::analysis::{Analysis, Missing};
 use crate::stats::effects::Estimand;
 use crate::stats::guardrails;
+use crate::stats::placebo::Placebo;
 
 /// A share of the exposed beyond which nobody like them was spared is a warning.
 const MOST_WITHOUT_EQUALS: f64 = 0.1;
@@ -36,6 +37,7 @@ pub struct Looked<'a> {
     pub comparisons: &'a [Option<Comparison>],
     pub contradictions: &'a [Vec<Pair>],
     pub previous_answer: Option<&'a Found>,
+    pub next_order_late: Option<&'a Placebo>,
     pub at_sending: Option<&'a AtSending>,
     pub turning_ratios: &'a [Option<f64>],
     pub homogeneity: &'a [Differs],
@@ -180,6 +182,15 @@ impl Looked<'_> {
                 );
             }
         }
+        if let Some(found) = self.next_order_late {
+            let detail = "next order late: NPS points";
+            let mut rail = model("placebo", detail).value(found.nps_points.value);
+            rail.holds = found.p_value.map(|p_value| p_value > 0.05);
+            rails.push(rail.words("should be 0: an answer cannot feel what came after it"));
+            let detail = "next order late: bias that would have been seen";
+            rails.extend(found.detectable.map(|bias| model("placebo", detail).value(bias)));
+            rails.push(model("placebo", "next order late: answers").value(found.answers as f64));
+        }
         if let Some(strongest) = guardrails::strongest_covariate(self.analysis, fitted) {
             let column = crate::stats::design::Column::Level {
                 covariate: strongest.covariate,
@@ -206,6 +217,10 @@ impl Looked<'_> {
         let customers = support.exposed_clusters;
         rails
             .push(Rail::of(at, "exposed_customers", "").value(customers as f64).limit(30.0, customers >= 30));
+        for (class, alike) in ["promoters", "passives", "detractors"].into_iter().zip(support.comparable) {
+            let rail = Rail::of(at, "comparable_by_class", class).value(alike as f64);
+            rails.push(rail.limit(5.0, alike >= 5));
+        }
         let fitted = self.estimates.fits.behind(Estimand::Total, at);
         let why = match analysis.missing(fitted, at) {
             Some(Missing::Same(reason)) => Some(terms::why(analysis, &reason)),

@@ -6,7 +6,7 @@ use crate::stats::analysis::Analysis;
 use crate::stats::effects::{Estimand, Fits};
 use crate::stats::measures::Estimate;
 use crate::stats::placebo::{self, Placebo};
-use crate::stats::problem::{Class, Fault, State};
+use crate::stats::problem::{Class, Fault, State, Touchpoint};
 
 /// Fewer answers than this find nothing.
 const FEWEST_ANSWERS: usize = 200;
@@ -53,6 +53,40 @@ fn previous_classes(answers: &Answers) -> Vec<Option<Class>> {
         of_customer.push(answer as u32);
     }
     previous
+}
+
+/// Lateness of the customer's next order as a touchpoint: no answer before it can have felt that. None where
+/// too few have one.
+///
+/// # Errors
+/// A [`Fault`] of the problem.
+pub fn next_order_late(answers: &Answers, threads: usize) -> Result<Option<Placebo>, Fault> {
+    let next_late = &answers.met.next_late;
+    if next_late.iter().flatten().count() < FEWEST_ANSWERS {
+        return Ok(None);
+    }
+    let of = |late: &Option<bool>| if *late == Some(true) { State::Yes } else { State::No };
+    let states: Vec<State> = next_late.iter().map(of).collect();
+    let weights: Vec<f64> = next_late.iter().map(|late| f64::from(u8::from(late.is_some()))).collect();
+    let mut problem = answers.problem(Some(&weights));
+    let at = problem.touchpoints.len();
+    problem.touchpoints.push(Touchpoint {
+        id: "next_order_late".into(),
+        stage: usize::MAX,
+        factor: None,
+        within: None,
+        after: Vec::new(),
+        states: &states,
+    });
+    let analysis = Analysis::of(&problem, threads)?;
+    if analysis.support[at].is_thin() {
+        return Ok(None);
+    }
+    // Only its own model is needed: everything before it, which is everything.
+    let fits = Fits::with(&analysis, |_| vec![true; at + 1]);
+    let effects = fits.effects(&analysis, Estimand::Total);
+    let effect = effects.of[at].as_ref().ok();
+    Ok(effect.map(|effect| placebo::placebo(analysis.patterns.answers(), &effect.measures)))
 }
 
 /// Effects with the sending of the survey as landmark, over the answers whose sending is known.
