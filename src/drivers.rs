@@ -25,7 +25,7 @@ pub mod inputs;
 mod journeys;
 mod met;
 mod order_check;
-mod placebos;
+pub mod placebos;
 mod sensitivity;
 mod terms;
 mod verdicts;

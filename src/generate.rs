@@ -35,7 +35,7 @@ use std::fmt;
 use std::io::Write;
 
 pub use model::{Cause, Class, Met};
-pub use sample::{Answer, of_customers};
+pub use sample::{Answer, Known, of_customers};
 
 use crate::error::{Error, Result};
 use truth::{Plan, Tally, Truth, Whose};
@@ -67,7 +67,7 @@ pub struct Twists {
     pub store_effect_sd: f64,
     /// Standard deviation, over the weeks of a store, of shocks to its parcels and to its answers (log-odds).
     pub store_week_sd: f64,
-    /// No answer names its order.
+    /// No answer names its order, and customers buy again within weeks.
     pub has_no_order_ids: bool,
 }
 

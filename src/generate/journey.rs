@@ -18,6 +18,9 @@ use super::{Response, Twists, World};
 pub(super) const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2024, 11, 1).unwrap();
 pub(super) const DAYS: u64 = 730;
 
+/// Of a world without order ids, in days.
+const BUYS_AGAIN_WITHIN: u64 = 45;
+
 pub(super) const HOUR: i64 = 3_600;
 pub(super) const DAY: i64 = 24 * HOUR;
 
@@ -157,9 +160,16 @@ pub(super) fn of_customer_without(world: &World, customer: u64, most: u64, undon
         _ => 5,
     };
     let mood = rng.random();
+    // Who names no order buys again within weeks: only then does it matter which one was meant.
+    let gathered = world
+        .twists
+        .has_no_order_ids
+        .then(|| luck(seed, customer, 0, Stage::Purchase).random_range(0..DAYS - BUYS_AGAIN_WITHIN));
     let mut ordered: Vec<i64> = (0..orders)
         .map(|_| {
-            let date = FIRST_DAY + Days::new(rng.random_range(0..DAYS));
+            let day = rng.random_range(0..DAYS);
+            let day = gathered.map_or(day, |first| first + day % BUYS_AGAIN_WITHIN);
+            let date = FIRST_DAY + Days::new(day);
             midnight(date) + rng.random_range(7 * HOUR..23 * HOUR)
         })
         .collect();
@@ -291,7 +301,8 @@ impl Journey {
             let waits = reply.is_none_or(|reply| reply - opened > DAY);
             self.tickets.push(ticket);
             opened += after(rng, 1.1, 3.0);
-            writes = rng.random_bool(if waits { 0.35 } else { 0.12 }) && !self.undone.has(Cause::RepeatContact);
+            writes =
+                rng.random_bool(if waits { 0.35 } else { 0.12 }) && !self.undone.has(Cause::RepeatContact);
         }
         let opened = self.tickets.iter().filter(|ticket| ticket.opened < self.responded);
         let known: Vec<_> = opened.map(|ticket| (ticket.opened, ticket.before(self.responded))).collect();
