@@ -1,4 +1,4 @@
--- int_next_orders: whether the parcel of the customer's next order came late, which an answer before it cannot have felt
+-- int_next_orders: whether the customer's next order came late or damaged, which an answer before it cannot have felt
 -- grain: response_id
 -- reads: int_answers, int_links, stg_purchases
 with
@@ -44,7 +44,10 @@ counted as (
 select
     counted.response_id,
     -- null where it has not come yet, or nothing was promised
-    case when orders.delivered_at <= $as_of then orders.delivered_at > orders.promise_ends_at end as is_next_late
+    case
+        when orders.delivered_at <= $as_of
+            then (coalesce(orders.damaged, false) or orders.delivered_at > orders.promise_ends_at)
+    end as is_next_bad
 from counted
 inner join purchases
     on purchases.customer_id = counted.customer_id

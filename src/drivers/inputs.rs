@@ -70,6 +70,11 @@ pub struct Fitted {
 }
 
 impl Fitted {
+    /// One of several states that exclude each other.
+    pub fn is_state(&self) -> bool {
+        self.factor.is_some()
+    }
+
     /// As the statistics take it.
     pub fn with<'a>(&self, states: &'a [State]) -> Touchpoint<'a> {
         Touchpoint {
@@ -267,12 +272,12 @@ async fn sorted_answers(
     let next = engine
         .table("int_next_orders")
         .await?
-        .select(vec![named("response_id").alias("next_of"), named("is_next_late")])
+        .select(vec![named("response_id").alias("next_of"), named("is_next_bad")])
         .map_err(failed)?;
     plan = plan.join(next, JoinType::Left, &["response_id"], &["next_of"], None).map_err(failed)?;
     let instant = engine::write::data_type(crate::queries::ColumnKind::Timestamp);
     let time = |name: &str| cast(named(name), instant.clone()).alias(name);
-    let mut columns = vec![named("response_id"), named("nps_class"), named("is_next_late")];
+    let mut columns = vec![named("response_id"), named("nps_class"), named("is_next_bad")];
     columns.extend(["responded_at", "sent_at", "window_starts_at"].map(time));
     columns.extend(leveled.iter().map(|name| named(name)));
     let whole = |name: String| cast(named(&name), arrow::datatypes::DataType::Int64).alias(name);
@@ -322,14 +327,18 @@ pub fn state(code: Option<i64>) -> State {
 
 /// Texts as numbers in order of their first appearance.
 #[derive(Default)]
-struct Dictionary {
+pub(super) struct Dictionary {
     places: HashMap<String, u32>,
     values: Vec<String>,
     codes: Vec<u32>,
 }
 
 impl Dictionary {
-    fn add(&mut self, column: &StringArray) {
+    pub fn codes(&self) -> &[u32] {
+        &self.codes
+    }
+
+    pub fn add(&mut self, column: &StringArray) {
         for value in column {
             let value = value.unwrap_or(UNKNOWN);
             let code = match self.places.get(value) {
@@ -345,7 +354,7 @@ impl Dictionary {
         }
     }
 
-    fn levels(&self, name: &str) -> Levels {
+    pub fn levels(&self, name: &str) -> Levels {
         let mut order: Vec<usize> = (0..self.values.len()).collect();
         order.sort_by(|a, b| self.values[*a].cmp(&self.values[*b]));
         let mut code_of = vec![0u16; self.values.len()];

@@ -79,23 +79,23 @@ fn previous_classes(classes: &[Class], times: Times) -> Vec<Option<Class>> {
     previous
 }
 
-/// Lateness of the customer's next order as a touchpoint: no answer before it can have felt that. None where
+/// Lateness or damage of the customer's next order as a touchpoint: no answer before it can have felt that. None where
 /// too few have one.
 ///
 /// # Errors
 /// A [`Fault`] of the problem.
-pub fn next_order_late(answers: &Answers, threads: usize) -> Result<Option<Placebo>, Fault> {
-    let next_late = &answers.met.next_late;
-    if next_late.iter().flatten().count() < FEWEST_ANSWERS {
+pub fn next_order_bad(answers: &Answers, threads: usize) -> Result<Option<Placebo>, Fault> {
+    let next_bad = &answers.met.next_bad;
+    if next_bad.iter().flatten().count() < FEWEST_ANSWERS {
         return Ok(None);
     }
     let of = |late: &Option<bool>| if *late == Some(true) { State::Yes } else { State::No };
-    let states: Vec<State> = next_late.iter().map(of).collect();
-    let weights: Vec<f64> = next_late.iter().map(|late| f64::from(u8::from(late.is_some()))).collect();
+    let states: Vec<State> = next_bad.iter().map(of).collect();
+    let weights: Vec<f64> = next_bad.iter().map(|late| f64::from(u8::from(late.is_some()))).collect();
     let mut problem = answers.problem(Some(&weights));
     let at = problem.touchpoints.len();
     problem.touchpoints.push(Touchpoint {
-        id: "next_order_late".into(),
+        id: "next_order_bad".into(),
         stage: usize::MAX,
         factor: None,
         within: None,
@@ -115,7 +115,7 @@ pub fn next_order_late(answers: &Answers, threads: usize) -> Result<Option<Place
 
 /// Effects with the sending of the survey as landmark, over the answers whose sending is known.
 pub struct AtSending {
-    /// Answers whose sending is known.
+    /// Answers whose sending is known, and with it how everything stood.
     pub answers: usize,
     /// Of what they had met, so much came between sending and answering.
     pub met_after_sending: usize,
@@ -123,7 +123,9 @@ pub struct AtSending {
     pub nps_points: Vec<Option<Estimate>>,
 }
 
-/// What came after the sending is taken away, with its parts; an absence that has no time of its own (no
+/// What came after the sending is taken away, with its parts. Where that is one of several states that exclude
+/// each other (a parcel that came late) another one held before, and which is not looked up: such answers are
+/// left out. An absence that has no time of its own (no
 /// reply yet) stays as it was at the answer. None where fewer than half of the answers, or too few, tell when
 /// they were asked for.
 ///
@@ -137,12 +139,16 @@ pub fn at_sending(answers: &Answers, threads: usize) -> Result<Option<AtSending>
     }
     let mut states = answers.states.clone();
     let mut met_after_sending = 0;
+    let mut weights: Vec<f64> = met.sent_at.iter().map(|sent| f64::from(u8::from(sent.is_some()))).collect();
     for answer in 0..answers.len() {
         let Some(sent_at) = met.sent_at[answer] else { continue };
         for meeting in met.of(answer) {
             if meeting.first_at().is_some_and(|first_at| first_at >= sent_at) {
                 states[usize::from(meeting.touchpoint)][answer] = State::No;
                 met_after_sending += 1;
+                if answers.touchpoints[usize::from(meeting.touchpoint)].is_state() {
+                    weights[answer] = 0.0;
+                }
             }
         }
     }
@@ -156,10 +162,10 @@ pub fn at_sending(answers: &Answers, threads: usize) -> Result<Option<AtSending>
             }
         }
     }
-    let weights: Vec<f64> = met.sent_at.iter().map(|sent| f64::from(u8::from(sent.is_some()))).collect();
     let problem = answers.problem_with(&answers.classes, &states, Some(&weights));
     let analysis = Analysis::of(&problem, threads)?;
     let effects = Fits::of(&analysis).effects(&analysis, Estimand::Total);
     let points = effects.of.iter().map(|effect| effect.as_ref().ok().map(|e| e.measures.nps_points));
-    Ok(Some(AtSending { answers: known, met_after_sending, nps_points: points.collect() }))
+    let answers = weights.iter().filter(|weight| **weight > 0.0).count();
+    Ok(Some(AtSending { answers, met_after_sending, nps_points: points.collect() }))
 }

@@ -80,8 +80,10 @@ pub enum Missing {
     NotMeasured,
     /// Nobody met it.
     NobodyMet,
-    /// Everybody whose state is known met it: nobody to compare with.
+    /// Everybody whose state is known met it.
     EverybodyMet,
+    /// All who were spared it are in another state of its factor, or were spared what it is part of.
+    NobodyToCompareWith,
     /// Other columns tell the same: see [`Dropped`].
     Same(Dropped),
     NoFit(NoFit),
@@ -142,11 +144,14 @@ impl<'a> Analysis<'a> {
         match (support.exposed_answers(), unexposed) {
             (0, 0) => Some(Missing::NotMeasured),
             (0, _) => Some(Missing::NobodyMet),
-            // States of one factor are compared with the reference, which may be no one's.
             (_, 0) => Some(Missing::EverybodyMet),
             _ => match fitted {
                 Err(reason) => Some(Missing::NoFit(reason)),
-                Ok(Fitted { model, .. }) if model.column(touchpoint, State::Yes).is_some() => None,
+                Ok(Fitted { model, .. }) if model.column(touchpoint, State::Yes).is_some() => {
+                    // States of one factor are compared with the reference, which may be no one's.
+                    let is_compared = support.comparable.iter().any(|n| *n > 0);
+                    (!is_compared).then_some(Missing::NobodyToCompareWith)
+                }
                 Ok(Fitted { model, .. }) => Some(match model.why_dropped(touchpoint) {
                     Some(Dropped::EveryAnswer) => Missing::EverybodyMet,
                     Some(reason) => Missing::Same(reason.clone()),
@@ -235,11 +240,12 @@ fn support(order: &Order, patterns: &Patterns, groupings: &[Grouping], threads: 
 /// Per pattern, whether the exposed are compared with it.
 fn comparable(order: &Order, patterns: &Patterns, touchpoint: usize) -> Vec<bool> {
     let mut is_comparable: Vec<bool> = patterns.states(touchpoint).map(|state| state == State::No).collect();
-    let mut only = |other: usize, wanted: State| {
-        is_comparable.iter_mut().zip(patterns.states(other)).for_each(|(is, state)| *is &= state == wanted);
+    let mut only = |other: usize, is: &dyn Fn(State) -> bool| {
+        let states = is_comparable.iter_mut().zip(patterns.states(other));
+        states.for_each(|(is_comparable, state)| *is_comparable &= is(state));
     };
-    order.wider(touchpoint).iter().for_each(|wider| only(*wider, State::Yes));
-    order.exclusive(touchpoint).into_iter().for_each(|other| only(other, State::No));
+    order.wider(touchpoint).iter().for_each(|wider| only(*wider, &|state| state == State::Yes));
+    order.exclusive(touchpoint).into_iter().for_each(|other| only(other, &|state| state != State::Yes));
     is_comparable
 }
 

@@ -238,6 +238,21 @@ fn nobody_everybody_and_nothing_measured() {
     assert_eq!(found.covariance.unwrap().nrows(), 2);
 }
 
+/// No parcel came in time: what late ones would be compared with is nobody's state.
+#[test]
+fn a_reference_that_is_nobodys() {
+    let mut world = World::new(2_000, 30, PLAIN);
+    for answer in 0..2_000 {
+        let is_late = answer % 3 == 0;
+        world.states[LATE][answer] = if is_late { State::Yes } else { State::No };
+        world.states[GONE][answer] = if is_late { State::No } else { State::Yes };
+    }
+    let found = effects(&world.problem(), Estimand::Total);
+    assert_eq!(found.of[LATE], Err(Missing::NobodyToCompareWith));
+    assert!(matches!(found.of[GONE], Err(Missing::Same(_))));
+    assert!(found.of[TICKET].is_ok());
+}
+
 #[test]
 fn aliases_are_named_and_wholes_stay() {
     let mut world = World::new(2_000, 23, PLAIN);

@@ -7,6 +7,9 @@
 
 use super::problem::{Class, Covariate, Problem, State};
 
+/// The level of those that too few answers have to stand alone.
+pub const POOLED: &str = "(few answers)";
+
 /// Levels with fewer answers than this are pooled.
 const FEWEST_OF_A_LEVEL: usize = 50;
 
@@ -20,7 +23,7 @@ pub struct Levels {
     pub level_of: Vec<u16>,
     /// Names by level in the model.
     pub names: Vec<String>,
-    /// Whether rare levels were pooled: as `(other)`, or into the reference where even together they are rare.
+    /// Whether rare levels were pooled: as [`POOLED`], or into the reference where even together they are rare.
     pub is_pooled: bool,
 }
 
@@ -173,7 +176,7 @@ fn levels(problem: &Problem, covariate: &Covariate) -> Levels {
         for code in (0..counts.len()).filter(|code| is_rare(*code)) {
             level_of[code] = names.len() as u16;
         }
-        names.push("(other)".into());
+        names.push(POOLED.into());
     }
     Levels { level_of, names, is_pooled: rare > 0 }
 }
@@ -370,7 +373,7 @@ mod tests {
             covariates: vec![Covariate { name: "region".into(), levels: names(7), codes: &codes }],
         };
         let found = &Patterns::of(&problem).levels[0];
-        assert_eq!(found.names, ["l1", "l0", "(other)"]);
+        assert_eq!(found.names, ["l1", "l0", POOLED]);
         assert_eq!(found.level_of, [1, 0, 2, 2, 2, 2, 2]);
         // Even together too rare: they join the reference.
         problem.classes = &classes[..290];
