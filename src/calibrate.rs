@@ -13,7 +13,7 @@
 mod chance;
 mod figures;
 mod method;
-mod sample;
+pub mod sample;
 mod scenarios;
 mod tables;
 mod targets;
@@ -170,4 +170,66 @@ fn in_parallel<T: Send>(many: usize, threads: usize, work: impl Fn(usize) -> T +
     });
     done.sort_by_key(|(number, _)| *number);
     done.into_iter().map(|(_, shown)| shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::method::Method;
+    use super::scenarios::Mutant;
+    use super::*;
+
+    fn small() -> Scenario {
+        let is_small = |scenario: &Scenario| scenario.name == "ordinary, small";
+        scenarios::scenarios().into_iter().find(is_small).unwrap()
+    }
+
+    fn shown(scenario: &Scenario, worlds: usize) -> (Vec<Shown>, Vec<String>) {
+        let touchpoints = Touchpoints::read().unwrap();
+        let world = World { seed: !7, twists: scenario.twists, ..World::default() };
+        let population = truth::of_world(&world, touchpoints.plan, scenario.whose, 400_000);
+        let setting = Setting { scenario, touchpoints: &touchpoints, population: &population, seed: 7 };
+        let ids = touchpoints.ids().map(str::to_string).collect();
+        (in_parallel(worlds, 2, |number| setting.show(number)), ids)
+    }
+
+    /// A right method that is handed in as a wrong one is not seen to be wrong; and one whose standard errors
+    /// are 15% too small misses targets that the right one reaches.
+    #[test]
+    fn what_is_right_is_not_red_and_what_is_broken_is() {
+        let ours_again: &[Mutant] = &[Mutant { method: Method::CustomersOnly, misses: "late" }];
+        let scenario = Scenario { mutants: ours_again, mutant_worlds: 40, ..small() };
+        let (shown, ids) = shown(&scenario, 100);
+        let found = targets::targets(&Figures::of(&scenario, &shown), &ids, 3e-4);
+        let (wrong, right): (Vec<&Target>, Vec<&Target>) = found.iter().partition(|t| t.is_of_a_mutant);
+        assert_eq!((wrong.len(), wrong[0].worlds), (1, 40));
+        assert!(!wrong[0].is_reached(), "ours shows red: {:?}", wrong[0]);
+        assert!(right.len() > 40);
+        let missed: Vec<_> = right.iter().filter(|target| !target.is_reached()).collect();
+        assert!(missed.is_empty(), "{missed:?}");
+
+        let narrowed = shown.into_iter().map(|mut world| {
+            for seen in &mut world.seen {
+                let about = seen.estimate;
+                let closer = |end: f64| about + 0.85 * (end - about);
+                seen.interval = seen.interval.map(|(low, high)| (closer(low), closer(high)));
+            }
+            world
+        });
+        let narrowed: Vec<Shown> = narrowed.collect();
+        let found = targets::targets(&Figures::of(&scenario, &narrowed), &ids, 3e-4);
+        let missed = found.iter().filter(|target| !target.is_of_a_mutant && !target.is_reached());
+        assert!(
+            missed.clone().any(|target| target.touchpoint.is_none()),
+            "nobody sees that intervals are narrow"
+        );
+        assert!(missed.count() >= 3);
+    }
+
+    /// Whatever the number of threads, the same worlds show the same.
+    #[test]
+    fn threads_change_nothing() {
+        let doubled = |threads| in_parallel(20, threads, |number| 2 * number);
+        assert_eq!(doubled(1), doubled(3));
+        assert_eq!(doubled(2)[19], 38);
+    }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::catalogue::Catalogue;
-use crate::drivers::inputs::{Fitted, relations};
+use crate::drivers::inputs::{Fitted, Levels, relations};
+use crate::drivers::nonresponse::{Journeys, has_time};
 use crate::drivers::placebos::Times;
 use crate::error::Result;
 use crate::generate::truth::{PLANTED, Plan, Tally, Truth, Whose};
@@ -16,6 +17,8 @@ const FURTHER: [&str; 4] = ["overdue", "follow_up_within_7_days", "third_contact
 /// The touchpoints that worlds tell of, with their relations in the catalogue.
 pub struct Touchpoints {
     pub of_fit: Vec<Fitted>,
+    /// Which of them tell of answering.
+    pub have_time: Vec<bool>,
     /// What undoing them means in a world.
     pub plan: Plan,
 }
@@ -27,7 +30,8 @@ impl Touchpoints {
         let catalogue = Catalogue::built_in()?;
         let is_told = |id: &str| PLANTED.iter().any(|planted| planted.id == id) || FURTHER.contains(&id);
         let entries: Vec<_> = catalogue.touchpoints.iter().filter(|entry| is_told(&entry.id)).collect();
-        Ok(Touchpoints { of_fit: relations(&catalogue, &entries), plan: Plan::read()? })
+        let have_time = entries.iter().map(|entry| has_time(entry)).collect();
+        Ok(Touchpoints { have_time, of_fit: relations(&catalogue, &entries), plan: Plan::read()? })
     }
 
     pub fn ids(&self) -> impl Iterator<Item = &str> {
@@ -59,6 +63,7 @@ pub struct Sample {
     /// The same, were every answer about the customer's latest order.
     pub of_latest: Vec<Vec<State>>,
     pub covariates: Vec<Column>,
+    pub purchase_months: Column,
     pub is_answered: Vec<bool>,
     /// Of these answers.
     pub truth: Truth,
@@ -106,10 +111,12 @@ impl Sample {
             states: states(&|row| &row.known),
             of_latest: states(&|row| &row.of_latest),
             covariates: vec![
-                column("x_month", &|row| format!("{:04}-{:02}", row.month / 12, row.month % 12 + 1)),
+                column("x_month", &|row| month(row.month)),
                 column("mode", &|row| row.mode.to_string()),
                 column(LAG, &|row| bin(&LAGS, row.days_to_answer).to_string()),
-                column("x_orders_bin", &|row| row.orders.min(3).to_string()),
+                column("x_orders_bin", &|row| {
+                    ["0 or 1", "0 or 1", "2", "3 or more"][row.orders.min(3)].to_string()
+                }),
                 column("x_earlier_purchases_bin", &|row| match row.earlier_purchases {
                     few @ 0..=1 => few.to_string(),
                     2..=3 => "2-3".into(),
@@ -118,12 +125,15 @@ impl Sample {
                 column("x_observable_days_bin", &|row| {
                     row.observable_days.map_or("(unknown)", |days| bin(&OBSERVABLE, days)).into()
                 }),
-                column("x_other_events_bin", &|row| row.other_events.min(2).to_string()),
-                column(STORE, &|row| format!("{:02}", row.store)),
+                column("x_other_events_bin", &|row| {
+                    ["0", "1", "2 or more"][row.other_events.min(2)].to_string()
+                }),
+                column(STORE, &|row| format!("s{:02}", row.store)),
                 column("seg_region", &|row| row.region.to_string()),
                 column("seg_product_category", &|row| row.product_category.to_string()),
                 column("seg_sales_channel", &|row| row.sales_channel.to_string()),
             ],
+            purchase_months: column("purchase_month", &|row| month(row.purchase_month)),
             is_answered: rows.iter().map(|row| row.is_answered).collect(),
             truth: tally.truth(),
         }
@@ -174,6 +184,27 @@ impl Sample {
         self.covariates.iter().map(|column| column.name).collect()
     }
 
+    /// All who were asked, as the model of answering takes them.
+    pub fn journeys(&self, touchpoints: &Touchpoints) -> Journeys {
+        let segments = self.covariates.iter().filter(|column| column.name.starts_with("seg_"));
+        let told = touchpoints.ids().zip(&self.states).zip(&touchpoints.have_time).filter(|(_, told)| **told);
+        Journeys {
+            answer_of: (0..).zip(&self.is_answered).map(|(row, answered)| answered.then_some(row)).collect(),
+            clusters: self.customers.clone(),
+            store_weeks: self.store_weeks.clone(),
+            touchpoints: told.map(|((id, states), _)| (id.to_string(), states.clone())).collect(),
+            covariates: [&self.purchase_months]
+                .into_iter()
+                .chain(segments)
+                .map(|column| Levels {
+                    name: column.name.into(),
+                    levels: column.levels.clone(),
+                    codes: column.codes.clone(),
+                })
+                .collect(),
+        }
+    }
+
     /// The customers, and when they answered.
     pub fn times(&self) -> Times<'_> {
         Times {
@@ -197,6 +228,10 @@ impl Column {
             codes: values.iter().map(|value| places[value.as_str()]).collect(),
         }
     }
+}
+
+fn month(month: i32) -> String {
+    format!("{:04}-{:02}", month / 12, month % 12 + 1)
 }
 
 fn class(row: &Answer) -> Class {

@@ -289,7 +289,7 @@ impl List<'_> {
         match mutant.method {
             Method::LeaveOneOut => self.leave_one_out(mutant),
             Method::NeverPenalised => self.failing_fits(mutant.method, "unpenalised fits that fail", 0.05),
-            Method::AliasKept => self.failing_fits(mutant.method, "fits with an alias that fail", 0.9),
+            Method::AliasKept => self.failing_fits(mutant.method, "fits with an alias that fail", 0.5),
             _ => self.coverage_of(mutant),
         }
     }

@@ -4,6 +4,7 @@ use super::method::Method;
 use super::sample::{LAG, STORE, Sample, Touchpoints};
 use super::scenarios::Scenario;
 use super::wrong;
+use crate::config::Clusters;
 use crate::drivers::estimates::{Estimates, Rules};
 use crate::drivers::placebos;
 use crate::generate::World;
@@ -13,7 +14,6 @@ use crate::stats::effects::{Effects, Estimand, Fits};
 use crate::stats::measures::Interval;
 use crate::stats::own_slopes;
 use crate::stats::problem::Problem;
-use crate::stats::response;
 use crate::stats::segments;
 use crate::stats::sensitivity;
 use crate::stats::verdict::{Margins, Verdict};
@@ -311,37 +311,33 @@ impl Setting<'_> {
     /// What a response model, and an offset, put right.
     fn of_response(&self, sample: &Sample, number: usize, shown: &mut Shown) {
         let usual = sample.usual();
-        let everyone = sample.problem(self.touchpoints, &usual, vec![&sample.customers], None);
-        let mut of_tickets = None;
-        let ticket = self.touchpoints.position("ticket_opened");
-        if self.runs(Method::Weighted, number)
-            && let Ok(everyone) = Analysis::of(&everyone, 1)
-            && let Ok(model) = response::response(&everyone, &sample.is_answered)
-            && let Ok(weighted) = response::weighted_effects(&everyone, &sample.is_answered, &model)
-        {
-            of_tickets = ticket.and_then(|at| weighted[at].as_ref().ok()?.nps_points.process);
-            for (touchpoint, found) in weighted.iter().enumerate() {
-                let Ok(found) = found else { continue };
-                let truth = truth_of(self.population, self.id(touchpoint), TOTAL);
-                let points = found.nps_points;
-                if !everyone.support[touchpoint].is_thin() {
-                    let what = process(Method::Weighted, touchpoint);
-                    shown.seen.extend(seen(what, points.value, points.process, truth));
-                }
-            }
-        }
-        let weights: Vec<f64> =
-            sample.is_answered.iter().map(|answered| f64::from(u8::from(*answered))).collect();
+        let weights: Vec<f64> = sample.is_answered.iter().map(|answered| fact(*answered)).collect();
         let answered = sample.problem(self.touchpoints, &usual, vec![&sample.customers], Some(&weights));
         let Ok(analysis) = Analysis::of(&answered, 1) else { return };
         let fits = Fits::of(&analysis);
         let total = fits.effects(&analysis, Estimand::Total);
-        if let (Some(weighted), Some(Ok(unweighted))) = (of_tickets, ticket.map(|at| &total.of[at])) {
-            // Side by side, as they are published.
-            let points = unweighted.measures.nps_points.value;
-            shown
-                .facts
-                .push(("weights matter on tickets", fact(!(weighted.low..=weighted.high).contains(&points))));
+        if self.runs(Method::Weighted, number) {
+            let problem = Problem { weights: None, ..answered.clone() };
+            let found = sample.journeys(self.touchpoints).weighted(&problem, Clusters::Customer, 1);
+            for (touchpoint, effect) in
+                found.ok().flatten().iter().flat_map(|found| found.effects.iter().enumerate())
+            {
+                let Ok(effect) = effect else { continue };
+                let points = effect.nps_points;
+                if !analysis.support[touchpoint].is_thin() {
+                    let truth = truth_of(self.population, self.id(touchpoint), TOTAL);
+                    let what = process(Method::Weighted, touchpoint);
+                    shown.seen.extend(seen(what, points.value, points.process, truth));
+                }
+                if self.id(touchpoint) == "ticket_opened"
+                    && let (Some(weighted), Ok(unweighted)) = (points.process, &total.of[touchpoint])
+                {
+                    // Side by side, as they are published.
+                    let value = unweighted.measures.nps_points.value;
+                    let part = !(weighted.low..=weighted.high).contains(&value);
+                    shown.facts.push(("weights matter on tickets", fact(part)));
+                }
+            }
         }
         if self.runs(Method::Unweighted, number) {
             self.add_process(Method::Unweighted, &analysis, &total, shown);
@@ -431,7 +427,7 @@ fn in_a_store(method: Method, touchpoint: usize) -> What {
 }
 
 fn store_of(level: &str) -> Option<usize> {
-    level.parse::<usize>().ok()?.checked_sub(1)
+    level.strip_prefix('s')?.parse::<usize>().ok()?.checked_sub(1)
 }
 
 fn without_last(effects: &Effects) -> Effects {

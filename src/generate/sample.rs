@@ -26,6 +26,8 @@ pub struct Answer {
     pub responded: i64,
     /// Local calendar month: 12 × year + month from 0.
     pub month: i32,
+    /// Likewise, of the purchase.
+    pub purchase_month: i32,
     pub mode: &'static str,
     /// Since the parcel came, or should have come.
     pub days_to_answer: f64,
@@ -90,7 +92,10 @@ pub fn of_customers(
 fn answer(customer: u64, journeys: &[Journey], at: usize, is_named: bool) -> Answer {
     let journey = &journeys[at];
     let t_ref = journey.responded;
-    let date = local(t_ref).date();
+    let month = |when: i64| {
+        let date = local(when).date();
+        12 * date.year() + date.month0() as i32
+    };
     let inside = |when: i64| when < t_ref && when >= t_ref - LOOKBACK;
     let latest = journeys.iter().rev().find(|other| other.ordered < t_ref).unwrap_or(journey);
     let bought = if is_named { journey } else { latest };
@@ -121,7 +126,8 @@ fn answer(customer: u64, journeys: &[Journey], at: usize, is_named: bool) -> Ans
         of_latest: Heard::of_order(latest, t_ref).known(),
         ordered: begins,
         responded: t_ref,
-        month: 12 * date.year() + date.month0() as i32,
+        month: month(t_ref),
+        purchase_month: month(bought.ordered),
         mode: journey.mode,
         days_to_answer: days(since_parcel.max().or(since_promise.max()).unwrap_or(t_ref)),
         orders: journeys.iter().filter(|other| inside(other.ordered)).count(),
