@@ -71,7 +71,7 @@ impl Outcome {
 
 /// Orders of the world that tells what holds in the process.
 const POPULATION: f64 = 4_000_000.0;
-const LEAST_POPULATION: f64 = 50_000.0;
+const LEAST_POPULATION: f64 = 400_000.0;
 
 /// Runs the calibration and writes its tables.
 ///

@@ -11,8 +11,11 @@ use crate::generate::truth::{PLANTED, Plan, Tally, Truth, Whose};
 use crate::generate::{self, Answer, Known, World};
 use crate::stats::problem::{Class, Covariate, Problem, State};
 
-/// Touchpoints of the catalogue that do nothing of their own in any world.
-const FURTHER: [&str; 4] = ["overdue", "follow_up_within_7_days", "third_contact", "channel_switched"];
+/// Touchpoints of the catalogue that do nothing of their own in any world. With those that were planted they are
+/// all that a run fits, but `left_alone`: whoever was not left alone was followed up, offered something or visited,
+/// and a world does not say which of these takes its place.
+const FURTHER: [&str; 5] =
+    ["overdue", "follow_up_within_7_days", "third_contact", "channel_switched", "solved_at_first_touch"];
 
 /// The touchpoints that worlds tell of, with their relations in the catalogue.
 pub struct Touchpoints {
@@ -248,6 +251,7 @@ fn state(known: &Known, id: &str) -> State {
         "overdue" => of(known.further.overdue),
         "follow_up_within_7_days" => of(known.further.follow_up_within_7_days),
         "third_contact" => of(known.further.third_contact),
+        "solved_at_first_touch" => known.further.solved_at_first_touch.map_or(State::TooEarly, of),
         "channel_switched" => of(known.further.channel_switched),
         _ => match PLANTED.iter().find(|planted| planted.id == id) {
             Some(planted) if known.met.has(planted.cause) => State::Yes,

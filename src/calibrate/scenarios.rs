@@ -51,7 +51,7 @@ const ORDINARY: Scenario = Scenario {
     fewest: 12,
     right: Some(Method::Ours),
     mutants: &[
-        Mutant { method: Method::WithoutTheWhole, misses: "transferred" },
+        Mutant { method: Method::WithoutTheWhole, misses: "very_late" },
         Mutant { method: Method::NothingAlongside, misses: "unresolved" },
         Mutant { method: Method::OtherStatesLeftOut, misses: "early" },
         Mutant { method: Method::LaterHeldEqual, misses: "slow_first_reply" },
@@ -146,11 +146,12 @@ pub fn scenarios() -> Vec<Scenario> {
             name: "response by class",
             sentence: "detractors answer twice as readily as promoters; the truth is that of all who were asked",
             twists: Twists { response: Response::ByClass, ..PLAIN },
-            answers: 10_000,
+            answers: 20_000,
             worlds: 200,
+            fewest: 20,
             right: Some(Method::Offset),
             mutants: &[
-                Mutant { method: Method::Weighted, misses: "late" },
+                Mutant { method: Method::Weighted, misses: "follow_up_received" },
                 Mutant { method: Method::Unweighted, misses: "late" },
             ],
             whose: Whose::Asked,
@@ -175,7 +176,9 @@ pub fn scenarios() -> Vec<Scenario> {
             sentence: "some write tickets and answer badly whatever they meet: nothing measured puts it right, and \
                        the placebo says so",
             twists: Twists { has_grumpy_customers: true, ..PLAIN },
+            answers: 50_000,
             worlds: 200,
+            fewest: 8,
             right: None,
             mutants: &[Mutant { method: Method::Ours, misses: "ticket_opened" }],
             ..ORDINARY

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::model::{Cause, Class, Met, Outcome};
 use super::words::{self, Topic};
-use super::{Response, Twists, World};
+use super::{Response, Twists, World, sample};
 
 /// The world lasts two years, and is exported at the end of its last day.
 pub(super) const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2024, 11, 1).unwrap();
@@ -20,6 +20,8 @@ pub(super) const DAYS: u64 = 730;
 
 /// Of a world without order ids, in days.
 const BUYS_AGAIN_WITHIN: u64 = 45;
+/// Of a world with shocks to weeks, in days.
+const SHOCKED_DAYS: u64 = 84;
 
 pub(super) const HOUR: i64 = 3_600;
 pub(super) const DAY: i64 = 24 * HOUR;
@@ -168,7 +170,12 @@ pub(super) fn of_customer_without(world: &World, customer: u64, most: u64, undon
     let mut ordered: Vec<i64> = (0..orders)
         .map(|_| {
             let day = rng.random_range(0..DAYS);
-            let day = gathered.map_or(day, |first| first + day % BUYS_AGAIN_WITHIN);
+            let day = match gathered {
+                Some(first) => first + day % BUYS_AGAIN_WITHIN,
+                // Few weeks, so that many of a store's answers share one.
+                None if world.twists.store_week_sd > 0.0 => day % SHOCKED_DAYS,
+                None => day,
+            };
             let date = FIRST_DAY + Days::new(day);
             midnight(date) + rng.random_range(7 * HOUR..23 * HOUR)
         })
@@ -177,21 +184,34 @@ pub(super) fn of_customer_without(world: &World, customer: u64, most: u64, undon
     ordered.truncate(most as usize);
     let is_grumpy =
         world.twists.has_grumpy_customers && luck(seed, customer, 0, Stage::Answer).random_bool(0.3);
-    let orders = ordered.into_iter().zip(1..);
-    orders
-        .map(|(when, order)| {
-            let start = Journey { ordered: when, met: Met::base(), undone, ..Default::default() };
-            journey(start, world, |stage| luck(seed, customer, order, stage), mood, is_grumpy)
-        })
-        .collect()
+    let mut journeys: Vec<Journey> = Vec::with_capacity(ordered.len());
+    for (when, order) in ordered.into_iter().zip(1..) {
+        let start = Journey { ordered: when, met: Met::base(), undone, ..Default::default() };
+        journeys.push(journey(start, world, |stage| luck(seed, customer, order, stage), is_grumpy));
+    }
+    if world.twists.has_no_order_ids {
+        // Such an answer is about the customer: all that was met on any order, and what was bought last.
+        let met: Vec<Met> =
+            journeys.iter().map(|journey| sample::met_by_customer(&journeys, journey)).collect();
+        journeys.iter_mut().zip(met).for_each(|(journey, met)| journey.met = met.without(undone));
+    }
+    for (journey, order) in journeys.iter_mut().zip(1..) {
+        let luck = |stage| luck(seed, customer, order, stage);
+        journey.answer(&mut luck(Stage::Answer), mood);
+        // What one answer sets off would be met before the next, by those alone who were upset.
+        if !world.twists.has_no_order_ids {
+            journey.aftermath(&mut luck(Stage::Aftermath));
+        }
+        journey.export();
+    }
+    journeys
 }
 
-/// `mood` is the luck that a customer's answers partly share.
+/// An order up to its answer.
 fn journey(
     mut journey: Journey,
     world: &World,
     luck: impl Fn(Stage) -> ChaCha8Rng,
-    mood: f64,
     is_grumpy: bool,
 ) -> Journey {
     journey.purchase(&mut luck(Stage::Purchase));
@@ -205,9 +225,6 @@ fn journey(
     journey.offers(&mut luck(Stage::Offers));
     journey.returns(&mut luck(Stage::Returns));
     journey.repair(&mut luck(Stage::Repair));
-    journey.answer(&mut luck(Stage::Answer), mood);
-    journey.aftermath(&mut luck(Stage::Aftermath));
-    journey.export();
     journey
 }
 
@@ -366,7 +383,7 @@ impl Journey {
     fn returns(&mut self, rng: &mut ChaCha8Rng) {
         let goes_back = rng.random_bool(self.met.chance(Outcome::Returned));
         let Some(delivered) = self.delivered.filter(|_| goes_back) else { return };
-        let returned = by_day(delivered + after(rng, 1.0, 4.0));
+        let returned = by_day(delivered + after(rng, 1.0, 9.0));
         let slow = rng.random_bool(0.3);
         let refunded = returned + if slow { after(rng, 14.1, 5.0) } else { after(rng, 1.0, 3.0) };
         self.returned = Some(returned);
@@ -404,6 +421,7 @@ impl Journey {
         }
     }
 
+    /// `mood` is the luck that a customer's answers partly share.
     fn answer(&mut self, rng: &mut ChaCha8Rng, mood: f64) {
         let answers: f64 = rng.random();
         let own = rng.random();
@@ -506,10 +524,17 @@ impl Journey {
     /// Share of promoters, passives and detractors among those who met `met` on this order.
     pub fn probabilities(&self, met: Met) -> [f64; 3] {
         let met = if self.twist.twists.is_null { met.untouched() } else { met };
-        let lag = (self.responded - self.delivered.unwrap_or(self.promise_end)) as f64 / DAY as f64;
+        let lag = self.days_since_parcel();
         let of_lag = if self.twist.twists.has_survey_lag { 0.03 * (lag - 20.0) } else { 0.0 };
         let of_late = if met.has(Cause::Late) { self.twist.of_late } else { 0.0 };
         met.probabilities_shifted(self.twist.worse + of_lag + of_late)
+    }
+
+    /// From when the parcel came, or should have come, to the answer.
+    pub fn days_since_parcel(&self) -> f64 {
+        let delivered = self.delivered.filter(|delivered| *delivered < self.responded);
+        let since = delivered.unwrap_or(self.promise_end.min(self.responded));
+        (self.responded - since) as f64 / DAY as f64
     }
 
     fn overdue(&self) -> bool {

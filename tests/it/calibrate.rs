@@ -64,7 +64,7 @@ fn wrong_methods_are_seen_and_ours_holds_beside_them() {
     let wrong = targets.only("is_wrong_method", &["true"]);
     for (method, touchpoint) in [
         ("no time term", "returned"),
-        ("part without its whole", "transferred"),
+        ("part without its whole", "very_late"),
         ("nothing of the same stage", "unresolved"),
         ("other states left out", "early"),
         ("what comes later held equal", "slow_first_reply"),
@@ -72,7 +72,7 @@ fn wrong_methods_are_seen_and_ours_holds_beside_them() {
         ("the whole's effect in each store", "late"),
         ("clustered by customer only", "late"),
         ("unweighted", "ticket_opened"),
-        ("response weights", "late"),
+        ("response weights", "follow_up_received"),
         ("offset", "ticket_opened"),
         ("ours", "ticket_opened"),
         ("never penalised", ""),
