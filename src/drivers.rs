@@ -118,8 +118,8 @@ fn work_out(
     let holds = guardrails::holds(&rails, analysis.touchpoints());
 
     let mut rows = effects::rows(answers, analysis, estimates, comparisons, &own);
-    rows.extend(nonresponse.iter().flat_map(|found| effects::weighted(answers, analysis, found)));
-    let mut said = verdicts::of_the_whole(catalogue, answers, analysis, estimates, comparisons, &holds);
+    rows.extend(nonresponse.iter().flat_map(|found| effects::weighted(answers, found)));
+    let mut said = verdicts::of_the_whole(catalogue, answers, analysis, estimates, &holds);
     said.extend(verdicts::of_segments(&rows, estimates, answers));
     rows.extend(raw);
     Ok(Made {
@@ -131,7 +131,7 @@ fn work_out(
             ("guardrails", guardrails::table(&rails, answers)?),
             ("dose_bins", doses::bins(answers, analysis, estimates).map_err(put_wrongly)??),
             ("change_parts", changes::parts(answers, threads).map_err(put_wrongly)??),
-            ("sensitivity", sensitivity.rows(answers, analysis, &rules)?),
+            ("sensitivity", sensitivity.rows(answers, analysis, estimates, &rules)?),
         ],
         scorer: journeys::Scorer::of(answers, analysis, estimates),
         shares: attributions::Shares::of(analysis, estimates),

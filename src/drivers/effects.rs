@@ -21,7 +21,7 @@ use crate::stats::raw::Table;
 use crate::stats::segments;
 
 /// Total effects under response weights.
-pub fn weighted(answers: &Answers, analysis: &Analysis, found: &Found) -> Vec<Row> {
+pub fn weighted(answers: &Answers, found: &Found) -> Vec<Row> {
     let estimates =
         found.effects.iter().enumerate().filter_map(|(at, effect)| Some((at, effect.as_ref().ok()?)));
     estimates
@@ -32,7 +32,7 @@ pub fn weighted(answers: &Answers, analysis: &Analysis, found: &Found) -> Vec<Ro
             estimand: "total_weighted",
             measure: "nps_points",
             estimate: effect.nps_points,
-            n: count(analysis.support[touchpoint].exposed_answers()),
+            n: count(effect.exposed),
         })
         .collect()
 }

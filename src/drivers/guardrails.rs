@@ -19,11 +19,11 @@ use crate::stats::analysis::{Analysis, Missing};
 use crate::stats::effects::Estimand;
 use crate::stats::guardrails;
 use crate::stats::placebo::Placebo;
-use crate::stats::propensity::Overlap;
 
 /// A share of the exposed beyond which nobody like them was spared is a warning.
 const MOST_WITHOUT_EQUALS: f64 = 0.1;
-/// Fewer unexposed answers than this, by weight, carry the comparison.
+/// Fewer unexposed answers than this, by weight, that carry the comparison are a warning; fewer than
+/// `propensity::LEAST_GROUND` are no ground for a verdict.
 const FEWEST_EFFECTIVE: f64 = 30.0;
 const MOST_CONTRADICTED: f64 = 0.1;
 /// Of pairs met together by fewer answers than this nothing is said.
@@ -350,11 +350,6 @@ fn of_a_comparison(at: usize, comparison: &Comparison, rails: &mut Vec<Rail>) {
         let detail = "standard error of their difference";
         rails.extend(check.std_error.map(|error| Rail::of(at, "doubly_robust", detail).value(error)));
     }
-}
-
-/// Whether the exposed have equals among the spared, and enough of them, for a verdict.
-pub fn has_ground(overlap: &Overlap) -> bool {
-    overlap.exposed_without_equals <= MOST_WITHOUT_EQUALS && overlap.effective_unexposed >= FEWEST_EFFECTIVE
 }
 
 /// Per touchpoint of the fit, whether nothing that was looked at speaks against calling its effect one.

@@ -59,6 +59,8 @@ struct Row {
     ordered_at: i64,
     t_ref: i64,
     answer: Option<u32>,
+    /// Answered, but not in the fit: neither silent nor answered.
+    is_elsewhere: bool,
 }
 
 impl Journeys {
@@ -96,6 +98,7 @@ impl Journeys {
                     ordered_at: ordered_at[row].unwrap_or(i64::MAX),
                     t_ref: t_ref[row].unwrap_or(i64::MAX),
                     answer: answer.and_then(|id| answer_at.get(id).copied()),
+                    is_elsewhere: answer.is_some_and(|id| !answer_at.contains_key(id)),
                 });
             }
             clusters.add(&text("cluster")?);
@@ -123,9 +126,9 @@ impl Journeys {
         let landmarks = landmarks(&all);
         let is_in = |journey: usize| {
             all[journey].answer.is_some()
-                || landmarks[journey].is_some_and(|at| at <= as_of && at > as_of - window)
+                || (!all[journey].is_elsewhere
+                    && landmarks[journey].is_some_and(|at| at <= as_of && at > as_of - window))
         };
-        // An answered journey whose answer is in no fit is neither silent nor answered.
         let kept: Vec<usize> = (0..all.len()).filter(|journey| is_in(*journey)).collect();
         let answered = kept.iter().filter(|journey| all[**journey].answer.is_some()).count();
         if answered < FEWEST || kept.len() - answered < FEWEST {
@@ -292,7 +295,8 @@ mod tests {
     /// delay as often as the others.
     #[test]
     fn the_silent_borrow_the_delays_of_answers() {
-        let row = |ordered_at, answer: Option<u32>, t_ref| Row { ordered_at, t_ref, answer };
+        let row =
+            |ordered_at, answer: Option<u32>, t_ref| Row { ordered_at, t_ref, answer, is_elsewhere: false };
         let mut all: Vec<Row> =
             [10, 20, 30].map(|delay| row(1_000, Some(0), 1_000 + delay)).into_iter().collect();
         all.extend((0..30).map(|journey| row(5_000 + journey, None, 9_999)));

@@ -8,10 +8,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::SEED;
 use super::columns::{boolean, integer, number, text};
-use super::comparisons::Comparison;
 use super::effects::{Row, shown};
 use super::estimates::Estimates;
-use super::guardrails;
 use super::inputs::Answers;
 use super::terms;
 use crate::catalogue::{Catalogue, Meets};
@@ -49,7 +47,6 @@ pub fn of_the_whole(
     answers: &Answers,
     analysis: &Analysis,
     estimates: &Estimates,
-    comparisons: &[Option<Comparison>],
     holds: &[bool],
 ) -> Vec<Said> {
     let shares = shared_shares(analysis);
@@ -69,7 +66,6 @@ pub fn of_the_whole(
         };
         said.verdict = Some(match &estimates.total.of[at] {
             Err(Missing::Same(reason)) => terms::told_by(analysis, reason),
-            _ if lacks_ground(&comparisons[at]) => Verdict::NotEnoughEvidence.as_str().into(),
             _ => estimates.verdicts[at].as_str().into(),
         });
         said.direct_q_value = estimates.direct_q_values[at];
@@ -91,11 +87,6 @@ pub fn of_the_whole(
         said
     };
     catalogue.touchpoints.iter().map(said).collect()
-}
-
-/// Nobody, or hardly anybody, like the exposed was spared: what is estimated there is the model's guess.
-fn lacks_ground(comparison: &Option<Comparison>) -> bool {
-    comparison.as_ref().is_some_and(|comparison| !guardrails::has_ground(&comparison.overlap))
 }
 
 /// Per touchpoint of the fit: its part of R²; none for parts, which count with their whole.

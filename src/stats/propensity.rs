@@ -17,6 +17,9 @@ use super::measures::Estimate;
 use super::problem::{Class, State};
 use super::standardise::slopes;
 
+/// Fewer unexposed answers than this, by weight, that carry a comparison are no ground for a verdict.
+pub const LEAST_GROUND: f64 = 20.0;
+
 const LEAST: f64 = 0.02;
 const MOST: f64 = 0.98;
 
@@ -40,6 +43,14 @@ pub struct Overlap {
     pub unexposed_range: (f64, f64),
     /// (Σ odds)² / Σ odds² over the unexposed: so many answers carry the comparison.
     pub effective_unexposed: f64,
+}
+
+impl Overlap {
+    /// Whether enough of the spared are like the exposed for a verdict. (Propensities alone do not tell: where the
+    /// reference is rare all of them are high.)
+    pub fn has_ground(&self) -> bool {
+        self.effective_unexposed >= LEAST_GROUND
+    }
 }
 
 /// The doubly robust check of one touchpoint.

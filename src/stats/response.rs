@@ -31,6 +31,8 @@ pub struct Weighted {
     pub nps_points: Estimate,
     /// With π taken as known: what it would be without counting that it was estimated.
     pub std_error_of_known: Option<f64>,
+    /// Exposed answers that carry a weight.
+    pub exposed: u64,
 }
 
 /// Fits the response model. `everyone` is a problem over all journeys that could have been answered; the
@@ -143,6 +145,7 @@ pub fn effects_of_answers(
             Ok(Weighted {
                 nps_points: Estimate::of(value, process, None, degrees),
                 std_error_of_known: known,
+                exposed: analysis.support[touchpoint].exposed_answers(),
             })
         })
         .collect())
