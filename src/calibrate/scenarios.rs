@@ -94,6 +94,7 @@ pub fn scenarios() -> Vec<Scenario> {
             sentence: "asked 2 to 60 days after the parcel; who is asked later is less pleased",
             twists: Twists { has_survey_lag: true, ..PLAIN },
             worlds: 200,
+            fewest: 16,
             mutants: &[Mutant { method: Method::NoTimeTerm, misses: "returned" }],
             ..ORDINARY
         },
@@ -118,6 +119,7 @@ pub fn scenarios() -> Vec<Scenario> {
             sentence: "weeks of a store have shocks of their own to parcels and to answers; clustered by both",
             twists: Twists { store_week_sd: 1.0, ..PLAIN },
             worlds: 200,
+            fewest: 20,
             mutants: &[Mutant { method: Method::CustomersOnly, misses: "late" }],
             ..ORDINARY
         },

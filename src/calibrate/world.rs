@@ -208,6 +208,11 @@ impl Setting<'_> {
             if few && !(10..=50).contains(&clusters) || !few && analysis.support[touchpoint].is_thin() {
                 continue;
             }
+            // Where answers name no order, a parcel may be overdue that is not the one whose ticket waits: what
+            // that does through tickets no twin of one order tells.
+            if self.scenario.twists.has_no_order_ids && self.id(touchpoint) == "overdue" {
+                continue;
+            }
             let points = effect.measures.nps_points;
             for (against, interval, truth) in
                 [(Against::These, points.these, sample), (Against::Process, points.process, self.population)]

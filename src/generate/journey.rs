@@ -21,7 +21,7 @@ pub(super) const DAYS: u64 = 730;
 /// Of a world without order ids, in days.
 const BUYS_AGAIN_WITHIN: u64 = 45;
 /// Of a world with shocks to weeks, in days.
-const SHOCKED_DAYS: u64 = 84;
+const SHOCKED_DAYS: u64 = 42;
 
 pub(super) const HOUR: i64 = 3_600;
 pub(super) const DAY: i64 = 24 * HOUR;
@@ -525,7 +525,7 @@ impl Journey {
     pub fn probabilities(&self, met: Met) -> [f64; 3] {
         let met = if self.twist.twists.is_null { met.untouched() } else { met };
         let lag = self.days_since_parcel();
-        let of_lag = if self.twist.twists.has_survey_lag { 0.03 * (lag - 20.0) } else { 0.0 };
+        let of_lag = if self.twist.twists.has_survey_lag { 0.045 * (lag - 20.0) } else { 0.0 };
         let of_late = if met.has(Cause::Late) { self.twist.of_late } else { 0.0 };
         met.probabilities_shifted(self.twist.worse + of_lag + of_late)
     }
@@ -610,11 +610,11 @@ impl Journey {
         // All is drawn, needed or not: the same luck whatever was undone.
         let is_slow = rng.random_bool(self.met.chance(Outcome::SlowReply));
         let (prompt, late) = (within(rng, 0.9), after(rng, 1.05, 1.2));
-        let (is_replied, is_solved) = (rng.random_bool(0.94), rng.random_bool(0.95));
+        let (is_replied, is_solved_again) = (rng.random_bool(0.94), rng.random_bool(0.65));
         let further = [after(rng, 0.02, 0.3), after(rng, 0.02, 0.3)];
         let further = &further[..rng.random_range(0..=2)];
         let (quick, long) = (after(rng, 0.01, 0.3), after(rng, 2.0, 3.0));
-        let solving = if rng.random_bool(0.2) { long } else { quick };
+        let solving = if rng.random_bool(0.2) && !is_solved_soon { long } else { quick };
         let is_transferred = rng.random_bool(0.18) && is_first && !is_spared(&[Cause::Transferred]);
         let handed_on = opened + after(rng, 0.02, 0.4);
         // What had no reply was not solved, and so not reopened: that stays so where a reply is put in its place.
@@ -633,7 +633,9 @@ impl Journey {
                 ticket.changes.push((now, Change::Replied));
             }
         }
-        if is_solved_soon || (is_replied || is_prompt) && is_solved {
+        // What is replied to is solved, sooner or later; only what was reopened may stay so. Were there tickets
+        // that nobody ever solves, who is not reopened would be worse off by them.
+        if is_replied || is_prompt || is_solved_soon {
             now += solving;
             if is_solved_soon {
                 now = now.min(opened + 3 * DAY - HOUR);
@@ -641,6 +643,9 @@ impl Journey {
             ticket.changes.push((now, Change::Solved));
             if is_reopened {
                 ticket.reopen(rng, now);
+                if !is_solved_again && !is_solved_soon {
+                    ticket.changes.pop();
+                }
             }
         }
         ticket.changes.sort_by_key(|(when, _)| *when);
