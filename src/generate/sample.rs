@@ -279,9 +279,6 @@ impl<'a> Heard<'a> {
         for cause in [Cause::Unresolved, Cause::SlowResolution] {
             open.add(cause, unsolved && !met.has(cause));
         }
-        // Of states that exclude each other, one that holds decides the others.
-        open.drop_if(Cause::SlowFirstReply, met.has(Cause::Unanswered));
-        open.drop_if(Cause::SlowResolution, met.has(Cause::Unresolved));
         let is_awaited = self.orders.iter().any(|order| self.delivered(order).is_none());
         open.add(Cause::Damaged, is_awaited && !met.has(Cause::Damaged));
         let promised = self.contacts.iter().any(|contact| {
