@@ -310,8 +310,8 @@ fn ten_million_answers_are_no_trouble() {
     const ANSWERS: usize = 10_000_000;
     let mut random = ChaCha8Rng::seed_from_u64(10);
     let (mut classes, mut clusters) = (Vec::with_capacity(ANSWERS), Vec::with_capacity(ANSWERS));
-    let mut states = (0..4).map(|_| Vec::with_capacity(ANSWERS)).collect::<Vec<_>>();
-    let mut codes = (0..2).map(|_| Vec::with_capacity(ANSWERS)).collect::<Vec<_>>();
+    let mut states = vec![Vec::new(); 4];
+    let mut codes = vec![Vec::new(); 2];
     for _ in 0..ANSWERS {
         let bits: u64 = random.random();
         clusters.push((bits >> 40) as u32);
@@ -383,8 +383,8 @@ fn benchmark_beside_statsmodels() {
     let mut random = ChaCha8Rng::seed_from_u64(28);
     let mut classes = Vec::with_capacity(ANSWERS);
     let mut clusters = Vec::with_capacity(ANSWERS);
-    let mut covariates = vec![Vec::with_capacity(ANSWERS); LEVELS.len()];
-    let mut states = (0..12).map(|_| Vec::with_capacity(ANSWERS)).collect::<Vec<_>>();
+    let mut covariates = vec![Vec::new(); LEVELS.len()];
+    let mut states = vec![Vec::new(); 12];
     for _ in 0..ANSWERS {
         clusters.push(random.random_range(0..ANSWERS as u32));
         let mut detractor = 0.08;
