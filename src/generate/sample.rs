@@ -196,7 +196,7 @@ impl<'a> Heard<'a> {
 
     fn known(&self) -> Known {
         let met = self.met();
-        Known { met, too_early: self.too_early(met), further: self.further(met) }
+        Known { met, too_early: self.too_early(self.votes()), further: self.further(met) }
     }
 
     /// When an order's parcel had come.
@@ -204,8 +204,18 @@ impl<'a> Heard<'a> {
         order.delivered.filter(|delivered| *delivered < self.t_ref)
     }
 
-    /// As the catalogue's `when` has it.
+    /// Of states that exclude each other the first holds.
     fn met(&self) -> Met {
+        let mut met = self.votes();
+        met.drop_if(Cause::NotDelivered, met.has(Cause::Late));
+        met.drop_if(Cause::Early, met.has(Cause::Late) || met.has(Cause::NotDelivered));
+        met.drop_if(Cause::SlowFirstReply, met.has(Cause::Unanswered));
+        met.drop_if(Cause::SlowResolution, met.has(Cause::Unresolved));
+        met
+    }
+
+    /// As the catalogue's `when` has it.
+    fn votes(&self) -> Met {
         let mut met = Met::base();
         for order in &self.orders {
             let delivered = self.delivered(order);
@@ -236,7 +246,7 @@ impl<'a> Heard<'a> {
             };
             met.add(
                 Cause::OfferWhileUnresolved,
-                contact.kind == "offer" && self.all_tickets.iter().any(|t| is_open(t)),
+                contact.kind == "offer" && self.all_tickets.iter().any(is_open),
             );
             let is_broken = |due: i64| {
                 due < self.t_ref && contact.ended.is_none_or(|ended| ended >= self.t_ref || ended > due)
@@ -254,15 +264,10 @@ impl<'a> Heard<'a> {
         }
         met.add(Cause::TicketOpened, !self.tickets.is_empty());
         met.add(Cause::RepeatContact, self.tickets.len() >= 2);
-        // Of states that exclude each other the first holds.
-        met.drop_if(Cause::NotDelivered, met.has(Cause::Late));
-        met.drop_if(Cause::Early, met.has(Cause::Late) || met.has(Cause::NotDelivered));
-        met.drop_if(Cause::SlowFirstReply, met.has(Cause::Unanswered));
-        met.drop_if(Cause::SlowResolution, met.has(Cause::Unresolved));
         met
     }
 
-    /// As the catalogue's `undecided` has it.
+    /// As the catalogue's `undecided` has it, where no event says yes.
     fn too_early(&self, met: Met) -> Met {
         let t_ref = self.t_ref;
         let waits = |hours: i64, is_done: &dyn Fn(&journey::TicketState) -> bool| {
@@ -311,9 +316,8 @@ impl<'a> Heard<'a> {
         let is_open = states.iter().any(|state| state.solved.is_none());
         Further {
             solved_at_first_touch: (at_first_touch || !is_open).then_some(at_first_touch),
-            overdue: met.has(Cause::NotDelivered) && self.orders.iter().any(|order| is_overdue(order)),
-            follow_up_within_7_days: met.has(Cause::FollowUp)
-                && self.orders.iter().any(|order| called_soon(order)),
+            overdue: met.has(Cause::NotDelivered) && self.orders.iter().any(is_overdue),
+            follow_up_within_7_days: met.has(Cause::FollowUp) && self.orders.iter().any(called_soon),
             third_contact: self.tickets.len() >= 3,
             channel_switched: self.tickets.windows(2).any(|pair| pair[0].channel != pair[1].channel),
         }
