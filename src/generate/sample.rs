@@ -196,7 +196,7 @@ impl<'a> Heard<'a> {
 
     fn known(&self) -> Known {
         let met = self.met();
-        Known { met, too_early: self.too_early(met), further: self.further(met) }
+        Known { met, too_early: self.too_early(self.votes()), further: self.further(met) }
     }
 
     /// When an order's parcel had come.
@@ -204,8 +204,18 @@ impl<'a> Heard<'a> {
         order.delivered.filter(|delivered| *delivered < self.t_ref)
     }
 
-    /// As the catalogue's `when` has it.
+    /// Of states that exclude each other the first holds.
     fn met(&self) -> Met {
+        let mut met = self.votes();
+        met.drop_if(Cause::NotDelivered, met.has(Cause::Late));
+        met.drop_if(Cause::Early, met.has(Cause::Late) || met.has(Cause::NotDelivered));
+        met.drop_if(Cause::SlowFirstReply, met.has(Cause::Unanswered));
+        met.drop_if(Cause::SlowResolution, met.has(Cause::Unresolved));
+        met
+    }
+
+    /// As the catalogue's `when` has it.
+    fn votes(&self) -> Met {
         let mut met = Met::base();
         for order in &self.orders {
             let delivered = self.delivered(order);
@@ -254,15 +264,10 @@ impl<'a> Heard<'a> {
         }
         met.add(Cause::TicketOpened, !self.tickets.is_empty());
         met.add(Cause::RepeatContact, self.tickets.len() >= 2);
-        // Of states that exclude each other the first holds.
-        met.drop_if(Cause::NotDelivered, met.has(Cause::Late));
-        met.drop_if(Cause::Early, met.has(Cause::Late) || met.has(Cause::NotDelivered));
-        met.drop_if(Cause::SlowFirstReply, met.has(Cause::Unanswered));
-        met.drop_if(Cause::SlowResolution, met.has(Cause::Unresolved));
         met
     }
 
-    /// As the catalogue's `undecided` has it.
+    /// As the catalogue's `undecided` has it, where no event says yes.
     fn too_early(&self, met: Met) -> Met {
         let t_ref = self.t_ref;
         let waits = |hours: i64, is_done: &dyn Fn(&journey::TicketState) -> bool| {
