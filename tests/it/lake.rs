@@ -94,8 +94,10 @@ fn tables(output: &Path) -> BTreeMap<String, Table> {
 #[track_caller]
 fn same(night: &str, found: &BTreeMap<String, Table>, expected: &BTreeMap<String, Table>) {
     assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    // Four nights of answers are too few for two periods to be compared, and no touchpoint's trend is told.
+    const MAY_BE_EMPTY: [&str; 2] = ["rpt_touchpoint_trend", "rpt_change"];
     for (name, expected) in expected {
-        assert!(!expected.rows.is_empty() || name == "rpt_touchpoint_trend", "{name} has no rows");
+        assert!(!expected.rows.is_empty() || MAY_BE_EMPTY.contains(&name.as_str()), "{name} has no rows");
         let found = &found[name];
         assert_eq!(found.columns, expected.columns, "{name}");
         if let Some(difference) = difference(expected, found) {
