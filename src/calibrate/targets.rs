@@ -386,7 +386,10 @@ impl List<'_> {
         let found = match of(mutant.method) {
             Some((cell, error)) => {
                 let target = self.mean(wrong, cell.mean_estimate(), error, cell.worlds, wanted);
-                Target { sentence: format!("wrong: {said}"), ..target }
+                // A right one finds nothing, and its lower bound lies a reach below that.
+                let reach = chance::reach(cell.worlds, 1.0 - LEVEL);
+                let false_alarm = Some(chance::beyond(cell.worlds, 0.1 / error + reach));
+                Target { sentence: format!("wrong: {said}"), false_alarm, ..target }
             }
             None => Target { at_least: wanted.at_least, held_at_least: wanted.at_least, ..wrong },
         };
