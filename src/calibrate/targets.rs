@@ -41,6 +41,18 @@ impl Target {
             && self.held_at_most.is_none_or(|most| self.judged().1 <= most + 1e-12)
     }
 
+    /// In words: outside what is wanted of a full run, but not beyond what chance leaves a right method at so few
+    /// worlds, is neither reached nor missed.
+    pub fn in_words(&self) -> &'static str {
+        let is_inside = self.at_least.is_none_or(|least| self.figure >= least - 1e-12)
+            && self.at_most.is_none_or(|most| self.figure <= most + 1e-12);
+        match (self.is_reached(), is_inside || self.is_of_a_mutant) {
+            (true, true) => "reached",
+            (true, false) => "within chance",
+            (false, _) => "MISSED",
+        }
+    }
+
     /// What is held to the lower and to the upper bound.
     fn judged(&self) -> (f64, f64) {
         match self.is_of_a_mutant {
