@@ -65,13 +65,14 @@ impl Outcome {
 
     /// The probability that a right method misses any of the targets, at most.
     pub fn false_alarm(&self) -> f64 {
-        self.targets.iter().filter_map(|target| target.false_alarm).sum()
+        let right = self.targets.iter().filter(|target| !target.is_of_a_mutant);
+        right.filter_map(|target| target.false_alarm).sum()
     }
 }
 
 /// Orders of the world that tells what holds in the process.
 const POPULATION: f64 = 4_000_000.0;
-const LEAST_POPULATION: f64 = 400_000.0;
+const LEAST_POPULATION: f64 = 300_000.0;
 
 /// Runs the calibration and writes its tables.
 ///

@@ -41,6 +41,18 @@ impl Target {
             && self.held_at_most.is_none_or(|most| self.judged().1 <= most + 1e-12)
     }
 
+    /// In words: outside what is wanted of a full run, but not beyond what chance leaves a right method at so few
+    /// worlds, is neither reached nor missed.
+    pub fn in_words(&self) -> &'static str {
+        let is_inside = self.at_least.is_none_or(|least| self.figure >= least - 1e-12)
+            && self.at_most.is_none_or(|most| self.figure <= most + 1e-12);
+        match (self.is_reached(), is_inside || self.is_of_a_mutant) {
+            (true, true) => "reached",
+            (true, false) => "within chance",
+            (false, _) => "MISSED",
+        }
+    }
+
     /// What is held to the lower and to the upper bound.
     fn judged(&self) -> (f64, f64) {
         match self.is_of_a_mutant {
@@ -386,7 +398,10 @@ impl List<'_> {
         let found = match of(mutant.method) {
             Some((cell, error)) => {
                 let target = self.mean(wrong, cell.mean_estimate(), error, cell.worlds, wanted);
-                Target { sentence: format!("wrong: {said}"), ..target }
+                // A right one finds nothing, and its lower bound lies a reach below that.
+                let reach = chance::reach(cell.worlds, 1.0 - LEVEL);
+                let false_alarm = Some(chance::beyond(cell.worlds, 0.1 / error + reach));
+                Target { sentence: format!("wrong: {said}"), false_alarm, ..target }
             }
             None => Target { at_least: wanted.at_least, held_at_least: wanted.at_least, ..wrong },
         };

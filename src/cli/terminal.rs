@@ -186,7 +186,7 @@ fn targets<'a>(targets: impl Iterator<Item = &'a Target>) -> Table {
             format!("{:.3}", target.figure),
             format!("{} to {}", bound(target.low), bound(target.high)),
             format!("{} to {}", bound(target.held_at_least), bound(target.held_at_most)),
-            if target.is_reached() { "reached".into() } else { "MISSED".into() },
+            target.in_words().into(),
         ]);
     }
     align_right(&mut shown, 3..5);
