@@ -135,12 +135,13 @@ async fn run_alone(
     for run in stop.or(output.tidy()).await? {
         progress.warns("what a killed run had left has been removed", &[("run", run)]);
     }
-    let inputs = stop.or(Inputs::list(request, store, output.latest(), progress)).await?;
+    let in_file = |e: Error| e.in_configuration(&request.config.file);
+    let listed = stop.or(Inputs::list(request, store, output.latest(), progress)).await;
+    let inputs = listed.map_err(in_file)?;
     if let Some(outcome) = publish::nothing_to_do(&output, request, &inputs) {
         return Ok(outcome);
     }
-    let begun = stop.or(Job::begin(request, inputs, store, progress)).await;
-    let mut job = begun.map_err(|e| e.in_configuration(&request.config.file))?;
+    let mut job = stop.or(Job::begin(request, inputs, store, progress)).await.map_err(in_file)?;
     progress.names(&job.run_id);
     if let Err(error) = stop.or(job.compute(&output, request, progress)).await {
         return Err(job.keep_rejects(store, error, progress).await);

@@ -154,6 +154,7 @@ mod tests {
             "ready = \"_SUCCESS\"",
             "columns = { interaction_id = \"id\" }",
             "kinds = { anruf = \"call\" }",
+            "words = { outcome = { ja = \"answered\" } }",
             "starts_on = \"2025-01-01\"",
             "format = \"json\"",
             "format = \"json\"\nrecords = \"rows\"",
