@@ -28,6 +28,7 @@ mod advice;
 mod as_of;
 mod checked;
 mod drift;
+mod erase;
 mod figures;
 mod fingerprint;
 mod gates;
@@ -60,6 +61,7 @@ use crate::store::lock::{Holder, Lock};
 use crate::store::publish::Output;
 use crate::store::{self, Store};
 pub use checked::{Checked, FeedCheck, Missing, NotMeasured, Share, TableCheck};
+pub use erase::{Erased, erase};
 pub use figures::{Account, LinkLine, Summary, TableAccount, TouchpointLine};
 use fingerprint::Fingerprint;
 use inputs::Inputs;
@@ -234,7 +236,7 @@ impl<'a> Job<'a> {
         progress: &dyn Progress,
     ) -> Result<Job<'a>> {
         let config = &request.config;
-        let Inputs { pinned, parts, previous } = inputs;
+        let Inputs { pinned, parts, previous, erasure } = inputs;
         let catalogue = Catalogue::read(config)?;
         let scratch = scratch_folder()?;
         let tables = store::scratch(&scratch.path().join("tables"))?;
@@ -272,7 +274,8 @@ impl<'a> Job<'a> {
         };
         // Modes ask for the as-of: which version of a row is used depends on it.
         let standing = AsOf { at: as_of, last_delivery: request.as_of };
-        let typed = typed::stage(&engine, config, &opened, standing, &mut watch, progress).await?;
+        let typed =
+            typed::stage(&engine, config, &opened, standing, erasure.as_ref(), &mut watch, progress).await?;
         drift::judge(&watch, request, progress)?;
         drop(opened);
         set_parameters(&mut engine, config, as_of, &typed);
