@@ -420,6 +420,7 @@ async fn remove_rejects(store: &Store) -> Result<usize> {
     let kept = failed.list("*/rejected_rows/part-*.parquet").await?;
     let names: Vec<String> = kept.into_iter().map(|object| object.path).collect();
     failed.delete(&names).await?;
+    failed.remove_empty_folders()?;
     Ok(names.len())
 }
 

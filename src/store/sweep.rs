@@ -127,6 +127,11 @@ async fn enter(output: &Store, run_id: &str, was_latest: bool) -> Result<()> {
 }
 
 impl Store {
+    /// Removes the folders of a local disk that are empty, this one included.
+    pub fn remove_empty_folders(&self) -> Result<()> {
+        self.remove_staged(&|_| false)
+    }
+
     /// On a local disk, where a killed process leaves them: removes staged files on their way to a name that
     /// is `meant`, and then the folders that are empty, this one and those above it up to `runs` included.
     pub(super) fn remove_staged(&self, meant: &dyn Fn(&str) -> bool) -> Result<()> {

@@ -22,6 +22,7 @@
 //! | `schedule` | do the files that start a run every night parse? |
 //! | `lineage` | what do listeners hear of a run? |
 //! | `proxy` | each request of a run on S3 failed in turn |
+//! | `fuzz` | configurations, mappings and rows as nobody would write them |
 //! | `mutated` | damaged exports: never a panic, a hang or a lost row |
 //! | `dependencies` | is the program made of what `deny.toml` allows? |
 //! | `tidy` | does each power stay in its room, and does each query read what it declares? |
@@ -44,6 +45,7 @@ mod dependencies;
 mod discover;
 mod erasure;
 mod formats;
+mod fuzz;
 mod kill;
 mod known_at;
 mod lake;

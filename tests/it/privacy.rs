@@ -92,6 +92,12 @@ fn is_clean(what: &str, seen: &str) {
     }
 }
 
+#[test]
+#[should_panic(expected = "a log holds \"kunde-7\"")]
+fn what_is_planted_is_seen() {
+    is_clean("a log", "no such customer: Kunde-71");
+}
+
 const PSEUDONYMS: &str = "[privacy]\npseudonym_key = \"NIGHT_KEY\"\n";
 
 /// Runs that succeed, and runs that fail in as many ways as there are rooms.
