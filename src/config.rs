@@ -5,6 +5,8 @@
 //! every limit checked. The environment is read here too, and only here: storage credentials, by name.
 
 mod delivery;
+mod lineage;
+mod privacy;
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +18,10 @@ use toml::Spanned;
 
 pub use self::delivery::{Delivery, Mode};
 use self::delivery::{Names, TypedDelivery};
+pub use self::lineage::Lineage;
+use self::lineage::TypedLineage;
+pub use self::privacy::Privacy;
+use self::privacy::TypedPrivacy;
 use crate::error::{Error, Result};
 use crate::sources::feeds;
 pub use reading::{Covers, Encoding, Partition, Reading};
@@ -55,6 +61,9 @@ pub struct Config {
     pub sources: BTreeMap<String, Source>,
     /// What may change between two nights before a run warns or stops.
     pub contract: ContractRules,
+    pub privacy: Privacy,
+    /// Who is told of a run.
+    pub lineage: Option<Lineage>,
     /// Touchpoints of the run's own, as TOML; see [`crate::catalogue`].
     pub touchpoints: Vec<toml::Table>,
     /// The built-in catalogue is left out.
@@ -291,6 +300,12 @@ impl Environment {
         self
     }
 
+    /// The value of a variable that the configuration names.
+    #[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
+    fn secret(&self, name: &str) -> Option<String> {
+        self.0.get(name).cloned().or_else(|| std::env::var(name).ok())
+    }
+
     /// An address with its variables' values.
     fn fill(&self, address: &str, refused: impl Fn(String) -> Error) -> Result<String> {
         let mut filled = String::new();
@@ -345,6 +360,10 @@ struct Typed {
     retention: TypedRetention,
     #[serde(default)]
     metrics: TypedMetrics,
+    #[serde(default)]
+    privacy: TypedPrivacy,
+    #[serde(default)]
+    lineage: TypedLineage,
     plausible_until: Option<Spanned<String>>,
     sources: Spanned<BTreeMap<String, Spanned<TypedSource>>>,
     #[serde(default)]
@@ -758,6 +777,8 @@ impl Place<'_> {
             }
         }
         let retention = self.retention(typed.retention)?;
+        let privacy = self.privacy(typed.privacy, &environment)?;
+        let lineage = self.lineage(typed.lineage, &base, &environment)?;
         let metrics_textfile = typed.metrics.textfile.map(|path| base.join(path));
         let config = Config {
             output: match typed.output {
@@ -786,6 +807,8 @@ impl Place<'_> {
             plausible_until: typed.plausible_until.as_ref().map(|day| self.day(day)).transpose()?,
             sources,
             contract,
+            privacy,
+            lineage,
             touchpoints: typed.touchpoints,
             own_catalogue_only: typed.catalogue == TypedCatalogue::Replace,
             environment,
@@ -1248,7 +1271,11 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 #[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
 pub fn environment() -> Environment {
     Environment(
-        std::env::vars().filter(|(name, _)| name.starts_with("AWS_") || name == "AFTERSALE_FAULT").collect(),
+        std::env::vars()
+            .filter(|(name, _)| {
+                name.starts_with("AWS_") || ["AFTERSALE_FAULT", lineage::KEY].contains(&name.as_str())
+            })
+            .collect(),
     )
 }
 

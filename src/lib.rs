@@ -15,6 +15,7 @@
 //! - [`sources`]: how do a stranger's columns become ours?
 //! - [`queries`]: what is computed? SQL, one statement a file, in `queries/`.
 //! - [`catalogue`], [`exposures`]: which touchpoints are there, and who met them?
+//! - [`privacy`]: what is published of persons? Text in, text out.
 //! - [`stats`]: which arithmetic needs proof? It knows numbers only.
 //! - [`contract`]: are the exports what they were in the last published run?
 //! - [`discover`]: what lies there, and which feed may it be?
@@ -34,6 +35,7 @@ pub mod error;
 pub mod exposures;
 pub mod generate;
 pub mod pipeline;
+pub mod privacy;
 pub mod progress;
 pub mod published;
 pub mod queries;

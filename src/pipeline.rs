@@ -29,6 +29,7 @@ mod advice;
 mod as_of;
 mod checked;
 mod drift;
+mod erase;
 mod figures;
 mod fingerprint;
 mod gates;
@@ -62,6 +63,7 @@ use crate::store::lock::{Holder, Lock};
 use crate::store::publish::Output;
 use crate::store::{self, Store};
 pub use checked::{Checked, FeedCheck, Missing, NotMeasured, Share, TableCheck};
+pub use erase::{Erased, erase};
 pub use figures::{Account, LinkLine, Summary, TableAccount, TouchpointLine};
 use fingerprint::Fingerprint;
 use inputs::Inputs;
@@ -137,12 +139,13 @@ async fn run_alone(
     for run in stop.or(output.tidy()).await? {
         progress.warns("what a killed run had left has been removed", &[("run", run)]);
     }
-    let inputs = stop.or(Inputs::list(request, store, output.latest(), progress)).await?;
+    let in_file = |e: Error| e.in_configuration(&request.config.file);
+    let listed = stop.or(Inputs::list(request, store, output.latest(), progress)).await;
+    let inputs = listed.map_err(in_file)?;
     if let Some(outcome) = publish::nothing_to_do(&output, request, &inputs) {
         return Ok(outcome);
     }
-    let begun = stop.or(Job::begin(request, inputs, store, progress)).await;
-    let mut job = begun.map_err(|e| e.in_configuration(&request.config.file))?;
+    let mut job = stop.or(Job::begin(request, inputs, store, progress)).await.map_err(in_file)?;
     progress.names(&job.run_id);
     if let Err(error) = stop.or(job.compute(&output, request, progress)).await {
         return Err(job.keep_rejects(store, error, progress).await);
@@ -237,7 +240,7 @@ impl<'a> Job<'a> {
         progress: &dyn Progress,
     ) -> Result<Job<'a>> {
         let config = &request.config;
-        let Inputs { pinned, parts, previous } = inputs;
+        let Inputs { pinned, parts, previous, erasure } = inputs;
         let catalogue = Catalogue::read(config)?;
         let scratch = scratch_folder()?;
         let tables = store::scratch(&scratch.path().join("tables"))?;
@@ -275,7 +278,8 @@ impl<'a> Job<'a> {
         };
         // Modes ask for the as-of: which version of a row is used depends on it.
         let standing = AsOf { at: as_of, last_delivery: request.as_of };
-        let typed = typed::stage(&engine, config, &opened, standing, &mut watch, progress).await?;
+        let typed =
+            typed::stage(&engine, config, &opened, standing, erasure.as_ref(), &mut watch, progress).await?;
         drift::judge(&watch, request, progress)?;
         drop(opened);
         set_parameters(&mut engine, config, as_of, &typed);

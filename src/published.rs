@@ -5,6 +5,7 @@ use arrow::array::RecordBatch;
 use crate::config::{Config, nearest};
 use crate::engine::{self, Engine, Limits, mapped};
 use crate::error::{Context, Error, Kind, Result};
+use crate::privacy::Key;
 use crate::store::publish::{self, Manifest};
 use crate::store::{self, Object, Store};
 
@@ -61,6 +62,24 @@ impl Published {
             register(&published.engine, &store, &published.manifest, name, name).await.with("table", name)?;
         }
         Ok(published)
+    }
+
+    /// The key that the run's ids were made pseudonyms with; none where they stand as they are.
+    ///
+    /// # Errors
+    /// `Kind::Config` where the configuration names another key, or none.
+    pub fn pseudonym_key<'a>(&self, config: &'a Config) -> Result<Option<&'a Key>> {
+        let Some(id) = self.manifest.about.settings["privacy"]["pseudonym_key"]["id"].as_str() else {
+            return Ok(None);
+        };
+        let key = config.privacy.pseudonym_key.as_ref().filter(|key| key.id() == id);
+        let other = || {
+            Error::config("the run's ids are pseudonyms made with another key")
+                .with("run", &self.manifest.run_id)
+                .with("key", id)
+                .hint("name the variable that holds it: [privacy] pseudonym_key")
+        };
+        key.map(Some).ok_or_else(other)
     }
 
     /// The run and its tables, for a person.
@@ -153,6 +172,6 @@ pub async fn register(
 }
 
 /// The table that a file of a run belongs to: its folder.
-fn table_of(path: &str) -> Option<&str> {
+pub fn table_of(path: &str) -> Option<&str> {
     path.split_once('/').map(|(table, _)| table)
 }

@@ -8,7 +8,8 @@
 //! -- reads: stg_purchases, int_links            all that it reads, and nothing else
 //! -- order: customer_id, ordered_at             how a published table is sorted
 //! -- kept: yes                                  written once because it is read many times
-//! -- column journey_id text: the order's id     a published table's columns, in order
+//! -- column journey_id id: the order's id       a published table's columns, in order; `id`, `customer` and
+//!                                               `comment` are texts about persons (src/privacy)
 //! ```
 //!
 //! Tests hold the headers to the SQL: what is read is declared and stands in an earlier folder.
@@ -51,7 +52,7 @@ pub struct Column {
     pub meaning: String,
 }
 
-/// The five types that published tables have.
+/// The five types that published tables have, and what texts say of persons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnKind {
     Text,
@@ -60,12 +61,18 @@ pub enum ColumnKind {
     Boolean,
     /// UTC, microseconds.
     Timestamp,
+    /// Text that names a row of an export: a pseudonym where they are asked for.
+    Id,
+    /// Text that names a customer: likewise, and one spelling of it is as good as another.
+    Customer,
+    /// Text that a customer wrote.
+    Comment,
 }
 
 impl ColumnKind {
     pub fn as_str(self) -> &'static str {
         match self {
-            ColumnKind::Text => "text",
+            ColumnKind::Text | ColumnKind::Id | ColumnKind::Customer | ColumnKind::Comment => "text",
             ColumnKind::Integer => "integer",
             ColumnKind::Float => "float",
             ColumnKind::Boolean => "boolean",
@@ -73,10 +80,19 @@ impl ColumnKind {
         }
     }
 
-    fn parse(word: &str) -> Option<Self> {
-        [Self::Text, Self::Integer, Self::Float, Self::Boolean, Self::Timestamp]
-            .into_iter()
-            .find(|kind| kind.as_str() == word)
+    /// By the word that headers, or the dictionary, have for it.
+    pub fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "text" => Self::Text,
+            "integer" => Self::Integer,
+            "float" => Self::Float,
+            "boolean" => Self::Boolean,
+            "timestamp" => Self::Timestamp,
+            "id" => Self::Id,
+            "customer" => Self::Customer,
+            "comment" => Self::Comment,
+            _ => return None,
+        })
     }
 }
 
@@ -84,6 +100,11 @@ impl Query {
     /// A table that readers see, rather than a step on the way.
     pub fn is_published(&self) -> bool {
         !self.columns.is_empty()
+    }
+
+    /// Whether a column is one of those that name a row.
+    pub fn names_a_row(&self, column: &str) -> bool {
+        self.grain.iter().any(|name| name == column)
     }
 
     /// Its place in running order; what has no number comes last.

@@ -16,6 +16,7 @@ use crate::catalogue::{Catalogue, Meets};
 use crate::config::{Config, Format, Reading, Table};
 use crate::engine;
 use crate::error::{Error, Result};
+use crate::privacy;
 use crate::published::Published;
 use crate::sources::text::ROW;
 use crate::sources::{land, pin};
@@ -26,6 +27,20 @@ use crate::store;
 /// # Errors
 /// `Kind::Usage` where the run knows neither.
 pub async fn explain(published: &Published, config: &Config, id: &str) -> Result<String> {
+    let key = published.pseudonym_key(config)?;
+    // As it was published; a pseudonym itself may be asked for, too.
+    for id in key.iter().map(|key| key.pseudonym(id)).chain([id.to_string()]) {
+        if let Some(text) = explain_published(published, config, &id).await? {
+            return Ok(text);
+        }
+    }
+    Err(Error::usage("this run knows no answer and no order of that id")
+        .with("run", &published.manifest.run_id)
+        .hint("give a response_id or an order_id as they stand in `aftersale show fct_exposures`"))
+}
+
+/// None where the run has published no such id.
+async fn explain_published(published: &Published, config: &Config, id: &str) -> Result<Option<String>> {
     let mut text = format!("run {}\n", published.manifest.run_id);
     let answers = find(published, "fct_exposures", "response_id", id).await?;
     if let Some(answer) = Row::first(&answers) {
@@ -56,7 +71,7 @@ pub async fn explain(published: &Published, config: &Config, id: &str) -> Result
                 explain_contributions(published, id, &answer, &mut text).await?;
             }
         }
-        return Ok(text);
+        return Ok(Some(text));
     }
     let journeys = find(published, "fct_journeys", "journey_id", id).await?;
     if let Some(journey) = Row::first(&journeys) {
@@ -68,7 +83,7 @@ pub async fn explain(published: &Published, config: &Config, id: &str) -> Result
             let answer = row.get("response_id").unwrap_or_default();
             let _ = writeln!(text, "\nanswer {answer}: `aftersale trace \"{answer}\"` explains it");
         }
-        return Ok(text);
+        return Ok(Some(text));
     }
     let rejected = find(published, "rejected_rows", "key", id).await?;
     if Row::first(&rejected).is_some() {
@@ -86,11 +101,9 @@ pub async fn explain(published: &Published, config: &Config, id: &str) -> Result
             )
             .await?;
         }
-        return Ok(text);
+        return Ok(Some(text));
     }
-    Err(Error::usage("this run knows no answer and no order of that id")
-        .with("run", &published.manifest.run_id)
-        .hint("give a response_id or an order_id as they stand in `aftersale show fct_exposures`"))
+    Ok(None)
 }
 
 async fn explain_answer(
@@ -333,12 +346,19 @@ async fn source_row(
             .map_err(|e| Error::internal("the text reader stopped").caused_by(e))??,
     };
     for (column, value) in shown {
+        let value = privacy::shown(&value, config.privacy.redact_comments && looks_written(&value));
         let _ = writeln!(text, "    {column:<32} {value}");
     }
     Ok(())
 }
 
 type Cells = Vec<(String, String)>;
+
+/// Whether somebody may have written the value, rather than a system: it has words.
+fn looks_written(value: &str) -> bool {
+    value.contains('@')
+        || value.split_whitespace().nth(1).is_some_and(|_| value.contains(char::is_alphabetic))
+}
 
 fn text_row(store: &store::Store, object: &store::Object, table: &Table, number: i64) -> Result<Cells> {
     let Some(rows) = land::rows(store, object, table.format, &table.reading)? else { return Ok(Vec::new()) };

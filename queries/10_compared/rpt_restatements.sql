@@ -12,7 +12,7 @@
 -- column responses_was integer: answers behind the figure then
 -- column responses_is integer: and now
 -- column was_over boolean: the period had ended when the figure was published
--- column reason text: program changed, settings changed, definition changed, the period was not over, late rows (more answers, or new exports only), inputs changed (an export was replaced or removed), rows withdrawn; the first that holds
+-- column reason text: program changed, settings changed, definition changed, the period was not over, late rows (more answers, or new exports only), customers erased, inputs changed (an export was replaced or removed), rows withdrawn; the first that holds
 -- column previous_as_of timestamp: the end of the last day that the run published before looked at
 -- column as_of timestamp: the end of the last day that this run looks at
 with
@@ -80,6 +80,7 @@ select
         when changed_touchpoints.touchpoint is not null then 'definition changed'
         when moved.period >= local_period(since.previous_as_of, $zone, $period) then 'the period was not over'
         when moved.responses_is > moved.responses_was then 'late rows'
+        when since.is_erasure_list_changed and moved.responses_is < moved.responses_was then 'customers erased'
         when since.is_input_replaced then 'inputs changed'
         when moved.responses_is < moved.responses_was then 'rows withdrawn'
         else 'late rows'

@@ -6,7 +6,7 @@
 -- column table text: the source's table that the row stands in
 -- column file text: the object that the row stands in; null where a query did not hand on `_file`
 -- column row integer: the data row inside the file, from 1, the header not counted; null like file
--- column key text: the row's key, where it has one
+-- column key id: the row's key, where it has one
 -- column reason text: what is wrong with the row
 -- column as_of timestamp: the end of the last day that the run looks at
 with

@@ -2,7 +2,7 @@
 -- grain: response_id, touchpoint
 -- reads: touchpoints, attributions
 -- order: response_id, touchpoint_position
--- column response_id text: the answer
+-- column response_id id: the answer
 -- column touchpoint text: the touchpoint that it had met
 -- column touchpoint_position integer: its place in the catalogue, from 1
 -- column first_at timestamp: when it was met first; null for an absence, such as a reply that did not come

@@ -2,9 +2,9 @@
 -- grain: response_id
 -- reads: exposures, predictions
 -- order: responded_at, response_id
--- column response_id text: the answer's id
--- column customer_id text: who answered, as the purchases write it: the answer's own customer, else its order's
--- column journey_id text: the purchase (order_id) that the answer belongs to; null where it is not linked to one
+-- column response_id id: the answer's id
+-- column customer_id customer: who answered, as the purchases write it: the answer's own customer, else its order's
+-- column journey_id id: the purchase (order_id) that the answer belongs to; null where it is not linked to one
 -- column responded_at timestamp: when the answer was given; the moment of truth, t_ref
 -- column period text: the local month (2026-10) or ISO week (2026-W43) of the answer
 -- column survey_kind text: relational or transactional, in the export's words
@@ -15,7 +15,7 @@
 -- column is_severe boolean: a detractor at the low end of the scale (0 to 3)
 -- column weight float: the survey's own weight; null where it exports none
 -- column sent_at timestamp: when the invitation was sent
--- column comment text: the verbatim, as exported
+-- column comment comment: the verbatim; e-mail addresses, phone and card numbers are taken out, unless [privacy] says otherwise
 -- column scope text: order (about that order) or customer (about all that the customer met inside the lookback)
 -- column link_rule text: order_id, latest_purchase or customer; null where the answer is not linked
 -- column unlinked_reason text: why it is not linked
@@ -23,8 +23,8 @@
 -- column is_ambiguous boolean: its key is shared by several customers; the latest purchase among theirs decided, if there was one
 -- column is_outside_lookback boolean: linked by its order although that lies further back than the lookback
 -- column window_starts_at timestamp: from when on events count for this answer
--- column cluster text: whose answers are not independent of each other: the customer, else the order
--- column store_week text: store and week of the purchase, else the cluster: whose answers may share a shock; see `analysis.cluster`
+-- column cluster customer: whose answers are not independent of each other: the customer, else the order
+-- column store_week customer: store and week of the purchase, else the cluster: whose answers may share a shock; see `analysis.cluster`
 -- column is_counted boolean: counts in NPS: inside the window, of a pooled kind, not repeated
 -- column left_out_reason text: why it does not count
 -- column in_fit boolean: counts for touchpoints: it counts, and it is linked

@@ -2,8 +2,8 @@
 -- grain: event_id
 -- reads: stg_purchases, stg_surveys, stg_tickets, stg_ticket_events, stg_interactions, stg_activities, int_links, int_moments, event_touchpoints
 -- order: journey_id, position
--- column journey_id text: the journey's purchase (order_id)
--- column event_id text: the row that tells of the event, and the activity
+-- column journey_id id: the journey's purchase (order_id)
+-- column event_id id: the row that tells of the event, and the activity
 -- column position integer: 1 for the first event of the journey
 -- column activity text: what happened: ordered, delivered, ticket_opened, call, repair, answered and so on
 -- column occurred_at timestamp: when
@@ -11,7 +11,7 @@
 -- column is_before_answer boolean: happened strictly before the journey's moment of truth
 -- column touchpoint text: the touchpoint that this event is, the narrowest one; null where it is none
 -- column source text: the feed that tells of it
--- column source_key text: the row's key in that feed
+-- column source_key id: the row's key in that feed
 -- column source_file text: the object that the row was read from
 -- column source_row integer: the data row inside that object, from 1
 -- column as_of timestamp: the end of the last day that the run looks at

@@ -2,11 +2,11 @@
 -- grain: journey_id
 -- reads: stg_purchases, stg_surveys, stg_activities, int_links, int_moments, met_purchases, met_tickets, met_interactions, journey_predictions
 -- order: customer_id, ordered_at, journey_id
--- column journey_id text: the purchase's order_id
--- column customer_id text: who bought, as the purchases write it; null for an anonymous purchase
+-- column journey_id id: the purchase's order_id
+-- column customer_id customer: who bought, as the purchases write it; null for an anonymous purchase
 -- column ordered_at timestamp: when
 -- column t_ref timestamp: the moment of truth: the first answer, else the end of the journey or the as-of
--- column response_id text: the first valid answer
+-- column response_id id: the first valid answer
 -- column responses integer: valid answers linked to this journey
 -- column score integer: the first answer's score
 -- column nps_class text: detractor, passive or promoter; null without an answer

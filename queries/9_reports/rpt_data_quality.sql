@@ -1,8 +1,8 @@
 -- rpt_data_quality: the accounting: what came in, what became of it, and what is not known
 -- grain: section, source, table, measure
--- reads: source_tables, filtered_rows, deliveries, value_notes, typed_surveys, typed_purchases, typed_tickets, typed_ticket_events, typed_interactions, typed_identities, judged_surveys, judged_purchases, judged_tickets, judged_ticket_events, judged_interactions, judged_identities, stg_surveys, stg_purchases, stg_tickets, stg_ticket_events, stg_interactions, stg_identities, rejected_rows, int_link_funnel, int_answers, fct_journeys, fct_journey_events, touchpoint_counts
+-- reads: source_tables, filtered_rows, erased_rows, deliveries, value_notes, typed_surveys, typed_purchases, typed_tickets, typed_ticket_events, typed_interactions, typed_identities, judged_surveys, judged_purchases, judged_tickets, judged_ticket_events, judged_interactions, judged_identities, stg_surveys, stg_purchases, stg_tickets, stg_ticket_events, stg_interactions, stg_identities, rejected_rows, int_link_funnel, int_answers, fct_journeys, fct_journey_events, touchpoint_counts
 -- order: section, source, table, measure
--- column section text: objects, versions, rows, filtered, rejected, late, values, links, answers, leakage, touchpoints, coverage
+-- column section text: objects, versions, rows, filtered, erased, rejected, late, values, links, answers, leakage, touchpoints, coverage
 -- column source text: the feed; for touchpoints the touchpoint's id
 -- column table text: the source's table, where it is about one; for links the feed that is linked to
 -- column measure text: what is counted
@@ -184,6 +184,11 @@ lines as (
     inner join source_tables
         on source_tables.source = filtered_rows.source
         and source_tables.table_name = filtered_rows.table_name
+    union all
+    select 'erased', erased_rows.source, null, 'on the erasure list', erased_rows.rows,
+        erased_rows.rows / cast(nullif(erased_rows.rows + feeds.handed_on, 0) as double), null
+    from erased_rows
+    inner join feeds on feeds.source = erased_rows.source
     union all
     select 'late', late.source, null, 'delivered nights after the event', late.rows,
         late.rows / cast(nullif(feeds.staged, 0) as double), null

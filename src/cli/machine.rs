@@ -8,6 +8,12 @@ pub fn now() -> i64 {
     chrono::Utc::now().timestamp_micros()
 }
 
+/// Now, as ISO 8601 in UTC.
+#[expect(clippy::disallowed_methods, reason = "this is the room that knows the clock")]
+pub fn timestamp() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
 /// This process, so that a person finds it: the machine's name and the process's number.
 pub fn process() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

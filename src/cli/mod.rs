@@ -4,10 +4,12 @@
 //! summary go to standard error. Errors are printed here and nowhere else, and their kind is the exit code.
 
 mod checked;
+mod lineage;
 mod machine;
 mod metrics;
 mod presets;
 mod proposal;
+mod schedules;
 mod terminal;
 
 use std::io::Write;
@@ -69,6 +71,8 @@ enum Verb {
     Trace(TraceArgs),
     /// Tell two published runs apart: inputs, settings, definitions, figures and answers
     Diff(DiffArgs),
+    /// Take the customers on the erasure list out of kept runs, rejected rows and landed exports
+    Erase(EraseArgs),
     /// Write a planted world: synthetic exports to try and measure with
     Generate(GenerateArgs),
     /// Measure coverage and error rates of the statistics on planted worlds
@@ -138,6 +142,15 @@ struct InitArgs {
     /// three values of each column, shortened and with the names of e-mail addresses left out
     #[arg(long, value_name = "URL", num_args = 1.., conflicts_with_all = ["preset", "location"])]
     from: Vec<String>,
+    /// Print, instead of a configuration, what starts a run every night
+    #[arg(long, value_enum, value_name = "KIND", conflicts_with_all = ["preset", "location", "from"])]
+    schedule: Option<schedules::Schedule>,
+    /// With --schedule: where the configuration will lie [default: /etc/aftersale/aftersale.toml]
+    #[arg(long, value_name = "FILE", requires = "schedule")]
+    config: Option<PathBuf>,
+    /// With --schedule: write the files into this folder, and print their paths
+    #[arg(long, value_name = "DIR", requires = "schedule")]
+    directory: Option<PathBuf>,
 }
 
 /// Where the published runs are.
@@ -189,6 +202,16 @@ struct DiffArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Read here instead
+    #[arg(long, value_name = "URL")]
+    output: Option<String>,
+}
+
+#[derive(Args)]
+struct EraseArgs {
+    /// The configuration, which names the list and where runs are published
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Search here instead of at the configuration's `output`
     #[arg(long, value_name = "URL")]
     output: Option<String>,
 }
@@ -284,6 +307,9 @@ fn obey(verb: Verb, terminal: &Terminal) -> Result<()> {
     match verb {
         Verb::Run(args) => run(args, terminal),
         Verb::Check(args) => check(args, terminal),
+        Verb::Init(InitArgs { schedule: Some(schedule), config, directory, .. }) => {
+            write_schedule(schedule, config.as_deref(), directory.as_deref())
+        }
         Verb::Init(args) if !args.from.is_empty() => propose(&args.from),
         Verb::Init(args) => print(&presets::configuration(&args.preset, args.location.as_deref())?),
         Verb::Show(args) => show(args),
@@ -302,6 +328,7 @@ fn obey(verb: Verb, terminal: &Terminal) -> Result<()> {
             let (a, b) = (args.run_a, args.run_b);
             print(&block_on(async move { diff::tell_apart(&place, &config, a, b).await })?)
         }
+        Verb::Erase(args) => erase(args, terminal),
         Verb::Generate(args) => generate_world(&args, terminal),
         Verb::Calibrate(args) => measure(args, terminal),
     }
@@ -321,13 +348,64 @@ fn run(args: RunArgs, terminal: &Terminal) -> Result<()> {
     terminal.attempt(&request.nonce);
     terminal.opening(&request.config);
     let began = machine::now();
-    let result = block_on_stoppable(args.max_minutes, |stop| pipeline::run(&request, stop, terminal));
+    let story = lineage::Story::new(&request.config);
+    let result = block_on_stoppable(args.max_minutes, async |stop| {
+        if let Some(story) = &story {
+            told(story.begins().await, terminal);
+        }
+        pipeline::run(&request, stop, terminal).await
+    });
+    if let Some(story) = &story {
+        told(block_on(story.ends(&result)), terminal);
+    }
     if let Some(path) = &request.config.metrics_textfile {
         write_metrics(path, began, &result, terminal);
     }
-    let outcome = result?;
-    terminal.outcome(&outcome);
-    print(&format!("{}\n", outcome.url))
+    let seconds = (machine::now() - began) as f64 / 1e6;
+    if let Ok(outcome) = &result {
+        terminal.outcome(outcome);
+    }
+    terminal.ended(&result, seconds);
+    print(&format!("{}\n", result?.url))
+}
+
+/// An event of lineage that nobody has heard is no reason to fail.
+fn told(delivered: Result<()>, terminal: &Terminal) {
+    if let Err(error) = delivered {
+        let mut context: Vec<(&str, String)> = error.context().to_vec();
+        context.push(("reason", error.message().to_string()));
+        terminal.warns("a lineage event could not be delivered", &context);
+    }
+}
+
+fn write_schedule(kind: schedules::Schedule, config: Option<&Path>, folder: Option<&Path>) -> Result<()> {
+    match folder {
+        None => print(&kind.text(config)?),
+        Some(folder) => {
+            let paths = kind.write(config, folder)?;
+            print(&paths.iter().map(|path| format!("{}\n", path.display())).collect::<String>())
+        }
+    }
+}
+
+fn erase(args: EraseArgs, terminal: &Terminal) -> Result<()> {
+    let mut config = read_config(Some(&args.config))?;
+    if let Some(output) = args.output {
+        config.output = from_here(&output)?;
+        config.check_places()?;
+    }
+    let inputs = Inputs { config: Some(args.config), as_of: None, threads: None };
+    let request = request(config, &inputs)?;
+    terminal.attempt(&request.nonce);
+    let erased = block_on_stoppable(None, |stop| pipeline::erase(&request, stop, terminal))?;
+    terminal.say(&format!(
+        "{} runs searched, {} written again; removed: {} objects of rejected rows, {} landed exports",
+        erased.searched,
+        erased.runs.len(),
+        erased.rejects,
+        erased.landed
+    ));
+    print(&erased.runs.iter().map(|(was, is, rows)| format!("{was} {is} {rows}\n")).collect::<String>())
 }
 
 /// Figures that cannot be written are no reason to fail: the run is over.

@@ -9,6 +9,7 @@ use arrow::datatypes::Float64Type;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
 use serde_json::{Map, Value, json};
 
+use super::machine;
 use crate::calibrate::{self, Target};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -35,6 +36,7 @@ impl Terminal {
         // Nobody is left to tell if standard error is closed.
         let _ = if self.as_json {
             let mut object = Map::new();
+            object.insert("time".into(), json!(machine::timestamp()));
             object.insert("level".into(), json!(level));
             object.insert("event".into(), json!(event));
             for (name, value) in self.run.lock().iter().flat_map(|run| run.iter()) {
@@ -106,6 +108,27 @@ impl Terminal {
             fields.push(("hint", json!(hint)));
         }
         self.line("error", "error", &fields, &words);
+    }
+
+    /// The last line of a run: how it ended, and after how long.
+    pub fn ended(&self, result: &Result<Outcome>, seconds: f64) {
+        let (ending, code) = match result {
+            Ok(outcome) if outcome.summary.is_none() => ("nothing to do", 0),
+            Ok(_) => ("published", 0),
+            Err(error) => ("failed", error.kind().exit_code()),
+        };
+        let words = match code {
+            0 => format!("{ending} in {seconds:.1} s"),
+            code => format!("{ending} after {seconds:.1} s, exit code {code}"),
+        };
+        let rows: u64 = self.stages().iter().filter(|stage| stage.0 == "publish").map(|stage| stage.1).sum();
+        let fields = [
+            ("ending", json!(ending)),
+            ("exit_code", json!(code)),
+            ("seconds", json!(seconds)),
+            ("published_rows", json!(rows)),
+        ];
+        self.line("info", "summary", &fields, &words);
     }
 
     /// After a run: the figures, and where they stand.

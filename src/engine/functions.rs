@@ -34,13 +34,24 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::Datelike;
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, create_udf,
 };
 use datafusion::prelude::SessionContext;
 
 use super::folders;
 use super::formats::TimeFormats;
 use super::time::{self, Adjusted, Clock, Written};
+
+/// A function of ours on one text, to be called on a column of a plan; null stays null.
+pub fn of_text(name: &str, body: impl Fn(&str) -> String + Send + Sync + 'static) -> ScalarUDF {
+    let body = move |args: &[ColumnarValue]| -> Result<ColumnarValue> {
+        let columns = ColumnarValue::values_to_arrays(args)?;
+        let Some(column) = columns.first() else { return exec_err!("a function of a text got none") };
+        let made: StringArray = texts(column).map(|text| Some(body(text?))).collect();
+        Ok(ColumnarValue::Array(Arc::new(made)))
+    };
+    create_udf(name, vec![DataType::Utf8], DataType::Utf8, Volatility::Immutable, Arc::new(body))
+}
 
 /// Makes the functions known to a session.
 pub fn register(ctx: &SessionContext) {
@@ -274,7 +285,8 @@ fn match_value(args: &Args) -> Result<ArrayRef> {
     Ok(Arc::new(matched))
 }
 
-fn one_spelling(text: &str) -> String {
+/// The one spelling of a text that is not blank; see [`match_value`].
+pub fn one_spelling(text: &str) -> String {
     let lower = text.to_lowercase();
     let (digits, decimals) = lower.split_once('.').unwrap_or((&lower, ""));
     let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());

@@ -30,7 +30,7 @@ pub const PART_ROWS: usize = 32 * GROUP_ROWS;
 /// A published column type as Arrow's.
 pub fn data_type(kind: ColumnKind) -> DataType {
     match kind {
-        ColumnKind::Text => DataType::Utf8,
+        ColumnKind::Text | ColumnKind::Id | ColumnKind::Customer | ColumnKind::Comment => DataType::Utf8,
         ColumnKind::Integer => DataType::Int64,
         ColumnKind::Float => DataType::Float64,
         ColumnKind::Boolean => DataType::Boolean,

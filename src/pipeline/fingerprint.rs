@@ -10,13 +10,14 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::queries;
 use crate::sources::pin::PinnedSource;
+use crate::store::Object;
 
 /// The program as it was built: its version, and a hash of its source code.
 pub(super) const PROGRAM: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("AFTERSALE_SOURCE"));
 
 /// Settings that cannot change a result. A new key counts unless it is named here.
-const NOT_IN_RESULTS: [&str; 6] =
-    ["output", "landing", "memory_pool", "retention", "metrics_textfile", "contract"];
+const NOT_IN_RESULTS: [&str; 7] =
+    ["output", "landing", "memory_pool", "retention", "metrics_textfile", "contract", "lineage"];
 /// The same, of each table. Its address counts among the inputs.
 const NOT_IN_ROWS: [&str; 2] = ["url", "max_age_hours"];
 /// Settings of the catalogue, which has a hash of its own.
@@ -26,12 +27,16 @@ const CATALOGUE: [&str; 2] = ["touchpoints", "own_catalogue_only"];
 pub(super) struct Fingerprint(pub BTreeMap<String, String>);
 
 impl Fingerprint {
-    pub fn new(config: &Config, pinned: &[PinnedSource]) -> Result<Fingerprint> {
+    pub fn new(config: &Config, pinned: &[PinnedSource], erasure: Option<&Object>) -> Result<Fingerprint> {
         let mut settings = config.settings()?;
         let mut catalogue = hash([queries::catalogue()?]);
         if let Value::Object(settings) = &mut settings {
             for key in NOT_IN_RESULTS {
                 settings.remove(key);
+            }
+            if let Some(privacy) = settings.get_mut("privacy").and_then(Value::as_object_mut) {
+                // The list itself counts, not where it lies.
+                privacy.remove("erasure_list");
             }
             for key in CATALOGUE {
                 let own = settings.remove(key).unwrap_or_default().to_string();
@@ -43,12 +48,17 @@ impl Fingerprint {
         }
         let program = [PROGRAM.to_string(), SCHEMA_VERSION.to_string()];
         let queries = queries::all()?.into_iter().map(|query| query.sql.to_string());
-        Ok(Fingerprint(BTreeMap::from([
+        let mut parts = BTreeMap::from([
             ("program".into(), hash(program.into_iter().chain(queries))),
             ("settings".into(), hash([settings.to_string()])),
             ("catalogue".into(), catalogue),
             ("inputs".into(), of_inputs(pinned)),
-        ])))
+        ]);
+        if let Some(list) = erasure {
+            let (bytes, time) = (list.bytes.to_string(), list.last_modified_micros.to_string());
+            parts.insert("erasure".into(), hash([list.url.clone(), bytes, list.etag.clone(), time]));
+        }
+        Ok(Fingerprint(parts))
     }
 
     /// Of the run: what results depend on, the as-of (UTC microseconds), and whether it was asked for: where
@@ -117,7 +127,7 @@ mod tests {
         let sources = "[sources.surveys]\nurl = \"s.csv\"\n[sources.tickets]\nurl = \"t.parquet\"\n";
         let text = format!("{text}\n{sources}");
         let config = Config::parse(&text, "a.toml", PathBuf::from("."), Environment::default()).unwrap();
-        Fingerprint::new(&config, &[]).unwrap().0
+        Fingerprint::new(&config, &[], None).unwrap().0
     }
 
     /// Every option that a source or a table has.
@@ -127,7 +137,7 @@ mod tests {
             let others = "[sources.surveys]\nurl = \"s.csv\"\n[sources.tickets]\nurl = \"t.csv\"";
             let text = format!("{others}\n[sources.interactions]\n{options}\n");
             let config = Config::parse(&text, "a.toml", PathBuf::from("."), Environment::default()).unwrap();
-            Fingerprint::new(&config, &[]).unwrap().0["settings"].clone()
+            Fingerprint::new(&config, &[], None).unwrap().0["settings"].clone()
         };
         let csv = "url = \"i.csv\"";
         let mut seen = BTreeMap::from([(of_source(csv), String::new())]);
@@ -154,6 +164,7 @@ mod tests {
             "ready = \"_SUCCESS\"",
             "columns = { interaction_id = \"id\" }",
             "kinds = { anruf = \"call\" }",
+            "words = { outcome = { ja = \"answered\" } }",
             "starts_on = \"2025-01-01\"",
             "format = \"json\"",
             "format = \"json\"\nrecords = \"rows\"",
@@ -175,8 +186,10 @@ mod tests {
             "[memory]\npool = \"1GB\"",
             "[retention]\nkeep_runs = 3",
             "[metrics]\ntextfile = \"a.prom\"",
+            "[lineage]\nevents = \"a.ndjson\"",
             "[contract]\non_change = \"warn\"\nvolume = { max_drop = 0.1, on_breach = \"stop\" }",
             "[analysis]\nwindow_days = 365",
+            "[privacy]\nredact_comments = true\nerasure_list = \"e.csv\"",
         ] {
             assert_eq!(parts(same), plain, "{same}");
         }
@@ -190,6 +203,7 @@ mod tests {
             ("[identity]\nmax_customers_per_value = 9", "settings"),
             ("[journey]\nlookback_days = 30", "settings"),
             ("score = { scale = \"1-10\" }", "settings"),
+            ("[privacy]\nredact_comments = false", "settings"),
             ("catalogue = \"replace\"", "catalogue"),
             (touchpoint, "catalogue"),
         ] {

@@ -5,6 +5,7 @@ use super::previous::Previous;
 use super::{Request, drift};
 use crate::error::Result;
 use crate::progress::Progress;
+use crate::sources::erasure::{self, Erasure};
 use crate::sources::pin::{self, PinnedSource};
 use crate::store::Store;
 use crate::store::publish::Latest;
@@ -13,6 +14,8 @@ pub(super) struct Inputs {
     pub pinned: Vec<PinnedSource>,
     pub parts: Fingerprint,
     pub previous: Previous,
+    /// The customers whom the run may not use.
+    pub erasure: Option<Erasure>,
 }
 
 impl Inputs {
@@ -35,8 +38,9 @@ impl Inputs {
             pin::tell_skipped(table, progress);
         }
         drift::judge_age(&pinned, request, progress)?;
-        let parts = Fingerprint::new(&request.config, &pinned)?;
+        let erasure = erasure::read(&request.config).await?;
+        let parts = Fingerprint::new(&request.config, &pinned, erasure.as_ref().map(|list| &list.object))?;
         let previous = Previous::read(published, latest, request, progress).await?;
-        Ok(Inputs { pinned, parts, previous })
+        Ok(Inputs { pinned, parts, previous, erasure })
     }
 }

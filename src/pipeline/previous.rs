@@ -100,6 +100,7 @@ impl Job<'_> {
             batch(vec![
                 ("is_program_changed", flag(part_changed("program"))),
                 ("is_settings_changed", flag(part_changed("settings"))),
+                ("is_erasure_list_changed", flag(part_changed("erasure"))),
                 ("is_input_replaced", flag(is_replaced)),
             ])?,
         )?;

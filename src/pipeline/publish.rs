@@ -113,13 +113,14 @@ impl Job<'_> {
             settings: self.config.settings()?,
             touchpoints: touchpoints.map(|t| (t.id.clone(), t.hash.clone())).collect(),
             inputs: objects.map(Into::into).collect(),
+            replaces: None,
             contract: drift::as_json(&self.watch.now)?,
         })
     }
 }
 
 /// Whether each file lies there as it was written: its size and its footer, or (`fully`) every byte.
-async fn check(folder: &Store, files: &[File], fully: bool) -> Result<()> {
+pub(super) async fn check(folder: &Store, files: &[File], fully: bool) -> Result<()> {
     stream::iter(files)
         .map(|file| async move { check_file(folder, file, fully).await.with("file", &file.path) })
         .buffered(CHECKS_IN_FLIGHT)

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::datatypes::{Field, SchemaRef};
 use datafusion::common::Column as ColumnRef;
-use datafusion::logical_expr::{Expr, cast};
+use datafusion::logical_expr::{Expr, ScalarUDF, cast};
 use datafusion::prelude::DataFrame;
 
 use super::{Job, SCHEMA_VERSION};
+use crate::config::Privacy;
+use crate::engine::functions::{of_text, one_spelling};
 use crate::engine::{self, write};
 use crate::error::{Context, Result};
 use crate::exposures::batch;
+use crate::privacy::redact;
 use crate::queries::{self, Column, ColumnKind, Query};
 use crate::store::publish::Run;
 use crate::store::{ObjectWriter, Store};
@@ -42,9 +45,13 @@ impl Job<'_> {
         let columns = self.columns(query);
         let fields: Vec<Field> = columns.iter().map(|c| write::field(&c.name, c.kind, &c.meaning)).collect();
         let named = |name: &str| Expr::Column(ColumnRef::new_unqualified(name));
+        let persons = Persons::new(&self.config.privacy);
         let outputs: Vec<Expr> = columns
             .iter()
-            .map(|column| cast(named(&column.name), write::data_type(column.kind)).alias(&column.name))
+            .map(|column| {
+                let value = cast(named(&column.name), write::data_type(column.kind));
+                persons.published(column.kind, value).alias(&column.name)
+            })
             .collect();
         let order = query.order.iter().map(|name| named(name).sort(true, true)).collect();
         let plan = self
@@ -134,20 +141,66 @@ impl Job<'_> {
     }
 
     pub(super) fn metadata(&self, table: &str, sentence: &str, grain: &[String]) -> Vec<(String, String)> {
-        vec![
-            ("aftersale.table".into(), table.into()),
-            ("aftersale.description".into(), sentence.into()),
-            ("aftersale.grain".into(), grain.join(", ")),
-            ("aftersale.schema_version".into(), SCHEMA_VERSION.into()),
-            ("aftersale.fingerprint".into(), self.fingerprint.clone()),
-        ]
+        metadata(table, sentence, &grain.join(", "), SCHEMA_VERSION, &self.fingerprint)
+    }
+}
+
+/// What a table's files say of themselves.
+pub(super) fn metadata(
+    table: &str,
+    sentence: &str,
+    grain: &str,
+    schema_version: &str,
+    fingerprint: &str,
+) -> Vec<(String, String)> {
+    [
+        ("aftersale.table", table),
+        ("aftersale.description", sentence),
+        ("aftersale.grain", grain),
+        ("aftersale.schema_version", schema_version),
+        ("aftersale.fingerprint", fingerprint),
+    ]
+    .map(|(key, value)| (key.to_string(), value.to_string()))
+    .to_vec()
+}
+
+/// What is published in place of texts about persons.
+struct Persons {
+    pseudonyms: Option<[ScalarUDF; 2]>,
+    comments: Option<ScalarUDF>,
+}
+
+impl Persons {
+    fn new(privacy: &Privacy) -> Persons {
+        let pseudonyms = privacy.pseudonym_key.clone().map(|key| {
+            let of_customers = key.clone();
+            [
+                of_text("pseudonym", move |id| key.pseudonym(id)),
+                of_text("pseudonym_of_customer", move |id| of_customers.pseudonym(&one_spelling(id))),
+            ]
+        });
+        let comments = privacy.redact_comments.then(|| of_text("redacted", |text| redact(text).into_owned()));
+        Persons { pseudonyms, comments }
+    }
+
+    fn published(&self, kind: ColumnKind, value: Expr) -> Expr {
+        let function = match (kind, &self.pseudonyms) {
+            (ColumnKind::Id, Some([ids, _])) => Some(ids),
+            (ColumnKind::Customer, Some([_, customers])) => Some(customers),
+            (ColumnKind::Comment, _) => self.comments.as_ref(),
+            _ => None,
+        };
+        match function {
+            Some(function) => function.call(vec![value]),
+            None => value,
+        }
     }
 }
 
 /// A table's parts inside a run.
-struct RunParts<'a> {
-    run: &'a mut Run,
-    table: String,
+pub(super) struct RunParts<'a> {
+    pub run: &'a mut Run,
+    pub table: String,
 }
 
 impl write::Parts for RunParts<'_> {

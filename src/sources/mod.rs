@@ -10,6 +10,7 @@ pub mod columns;
 mod days;
 mod elements;
 pub mod encoding;
+pub mod erasure;
 mod expr;
 pub mod feeds;
 mod header_zone;

@@ -6,8 +6,9 @@
 //! (`_problem`), and any further column that the mapping names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use arrow::array::AsArray;
+use arrow::array::{AsArray, Int64Array, StringArray};
 use arrow::datatypes::TimestampMicrosecondType;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -18,6 +19,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 
 use super::columns::{nothing, read_columns};
+use super::erasure::{self, Erasure};
 use super::expr::named;
 use super::feeds::{self, Feed};
 use super::modes::{self, AsOf};
@@ -29,6 +31,7 @@ use crate::config::{Config, Format, Mapping, Mode};
 use crate::contract::{FileSeen, TableSeen, Watch};
 use crate::engine::{self, Absent, Engine, mapped};
 use crate::error::{Context, Error, Result};
+use crate::exposures::batch;
 use crate::progress::Progress;
 use crate::store::{Object, Store};
 
@@ -177,8 +180,8 @@ pub async fn newest_event(engine: &Engine, config: &Config, opened: &[Opened<'_>
     })
 }
 
-/// Makes `typed_<feed>` and `unique_<feed>` for every feed, and `ticket_versions`; a feed without a source
-/// has no rows.
+/// Makes `typed_<feed>` and `unique_<feed>` for every feed, `ticket_versions`, and `erased_rows`, how many rows
+/// of each feed were those of customers on the erasure list; a feed without a source has no rows.
 ///
 /// # Errors
 /// `Kind::Config` for a mapping that does not fit, with its line; those of storage and engine.
@@ -187,6 +190,7 @@ pub async fn stage(
     config: &Config,
     opened: &[Opened<'_>],
     as_of: AsOf,
+    list: Option<&Erasure>,
     watch: &mut Watch,
     progress: &dyn Progress,
 ) -> Result<BTreeMap<&'static str, Typed>> {
@@ -199,7 +203,8 @@ pub async fn stage(
                 progress.begins(feed.name);
                 let standing = stands(engine, config, source, as_of, watch, progress);
                 let (plan, known, mut typed) = standing.await.with("source", feed.name)?;
-                typed.rows = engine.keep(&name, plan).await.with("source", feed.name)?;
+                let place = if list.is_some() { erasure::before(feed.name) } else { name };
+                typed.rows = engine.keep(&place, plan).await.with("source", feed.name)?;
                 watch.hands_on(feed.name, typed.rows);
                 progress.ends(feed.name, typed.rows);
                 all.insert(feed.name, typed);
@@ -207,6 +212,31 @@ pub async fn stage(
             }
             None => engine.view(&name, nothing(engine, feed)?)?,
         }
+    }
+    let mut erased = Vec::new();
+    if let Some(list) = list {
+        let feeds: Vec<(&'static str, &Typed)> = all.iter().map(|(feed, typed)| (*feed, typed)).collect();
+        erased = erasure::take_out(engine, config, list, &feeds).await?;
+    }
+    for (feed, rows) in &erased {
+        let Some(typed) = all.get_mut(feed) else { continue };
+        typed.rows -= rows;
+        // Mapped column by column, a row handed on is a row of the table.
+        if let Some(table) = typed.tables.first_mut().filter(|table| table.is_mapped_by_column && *rows > 0) {
+            table.filtered.insert(erasure::ERASED, *rows);
+        }
+    }
+    engine.register_rows(
+        "erased_rows",
+        batch(vec![
+            ("source", Arc::new(StringArray::from_iter_values(erased.iter().map(|(feed, _)| *feed)))),
+            (
+                "rows",
+                Arc::new(erased.iter().map(|(_, rows)| i64::try_from(*rows).ok()).collect::<Int64Array>()),
+            ),
+        ])?,
+    )?;
+    for feed in feeds::FEEDS {
         unique(engine, feed).await?;
     }
     history::ticket_versions(engine, versions).await?;

@@ -31,6 +31,9 @@ pub struct Entry {
     /// Its files have been removed since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_removed: bool,
+    /// The run whose place this one has taken, until the files of that one are gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
 impl History {
@@ -52,6 +55,28 @@ impl History {
             let order = history.runs.last().map_or(0, |last| last.order) + 1;
             history.runs.push(Entry { order, ..entry.clone() });
             true
+        })
+        .await
+    }
+
+    /// Puts a run in the place of an earlier one, in which it stands from then on.
+    pub(super) async fn replace(output: &Store, earlier: &str, later: &str) -> Result<()> {
+        change(output, |history| match history.runs.iter_mut().find(|entry| entry.run_id == earlier) {
+            Some(entry) => {
+                entry.run_id = later.to_owned();
+                entry.replaces = Some(earlier.to_owned());
+                true
+            }
+            None => false,
+        })
+        .await
+    }
+
+    /// The files of the run that this one has replaced are gone.
+    pub(super) async fn replaced_is_gone(output: &Store, run_id: &str) -> Result<()> {
+        change(output, |history| {
+            let entry = history.runs.iter_mut().find(|entry| entry.run_id == run_id);
+            entry.is_some_and(|entry| entry.replaces.take().is_some())
         })
         .await
     }

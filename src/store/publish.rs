@@ -78,6 +78,9 @@ pub struct About {
     #[serde(default)]
     pub touchpoints: BTreeMap<String, String>,
     pub inputs: Vec<Input>,
+    /// The run whose place this one has taken, with rows taken out: [`Run::replace`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
     /// What the inputs looked like, in the caller's words; null in manifests of older versions.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub contract: Value,
@@ -229,13 +232,7 @@ impl Run {
     /// the manifest fails. If `latest.json` fails otherwise, the run is kept: the answer may have been
     /// lost and readers be sent there already. [`Run::is_undecided`] tells.
     pub async fn commit(&mut self, about: About, make_latest: bool) -> Result<Published> {
-        let latest = Latest {
-            schema_version: about.schema_version.clone(),
-            run_id: self.run_id.clone(),
-            as_of: about.as_of.clone(),
-            path: folder_of(&self.run_id)?,
-        };
-        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        let latest = self.as_latest(&about)?;
         let entry = Entry {
             order: 0,
             run_id: self.run_id.clone(),
@@ -243,10 +240,9 @@ impl Run {
             fingerprint: about.fingerprint.clone(),
             was_latest: true,
             is_removed: false,
+            replaces: None,
         };
-        let manifest = Manifest { run_id: self.run_id.clone(), about, files: self.files.clone() };
-        self.begun.push(MANIFEST.to_owned());
-        self.folder.write(MANIFEST, json(&manifest)?).await?;
+        self.write_manifest(about).await?;
 
         let newer = self.output.latest.as_ref().filter(|there| !make_latest && there.as_of > latest.as_of);
         let is_latest = newer.is_none();
@@ -257,6 +253,41 @@ impl Run {
         }
         self.entry = Some(Entry { was_latest: is_latest, ..entry });
         Ok(Published { run_id: self.run_id.clone(), url: self.folder.url().to_owned(), is_latest })
+    }
+
+    fn as_latest(&self, about: &About) -> Result<Latest> {
+        Ok(Latest {
+            schema_version: about.schema_version.clone(),
+            run_id: self.run_id.clone(),
+            as_of: about.as_of.clone(),
+            path: folder_of(&self.run_id)?,
+        })
+    }
+
+    async fn write_manifest(&mut self, about: About) -> Result<()> {
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        let manifest = Manifest { run_id: self.run_id.clone(), about, files: self.files.clone() };
+        self.begun.push(MANIFEST.to_owned());
+        self.folder.write(MANIFEST, json(&manifest)?).await.map(|_| ())
+    }
+
+    /// Writes the manifest and puts this run in the place of the one that it names as replaced, in
+    /// `latest.json` if that was the latest, and in the history. [`Output::tidy`] then removes that one.
+    ///
+    /// # Errors
+    /// Those of [`Run::commit`].
+    pub async fn replace(&mut self, about: About) -> Result<()> {
+        let Some(earlier) = about.replaces.clone() else {
+            return Err(Error::internal("a run replaces none").with("run", &self.run_id));
+        };
+        let latest = self.as_latest(&about)?;
+        self.write_manifest(about).await?;
+        if self.output.latest.as_ref().is_some_and(|there| there.run_id == earlier) {
+            self.point_at(&latest).await?;
+        } else {
+            intent::move_on(&self.output.store, &self.run_id, State::Complete).await?;
+        }
+        History::replace(&self.output.store, &earlier, &self.run_id).await
     }
 
     /// The commit point.

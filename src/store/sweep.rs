@@ -37,6 +37,11 @@ impl Output {
                 removed.push(intent.run_id);
             }
         }
+        for entry in History::read(self.store()).await?.runs {
+            let Some(replaced) = entry.replaces else { continue };
+            remove(self.store(), &replaced).await?;
+            History::replaced_is_gone(self.store(), &entry.run_id).await?;
+        }
         Ok(removed)
     }
 
@@ -76,14 +81,7 @@ impl Output {
             let folder = self.store().child(&folder_of(&entry.run_id)?)?;
             match folder.stat(MANIFEST).await? {
                 Some(manifest) if manifest.last_modified_micros >= keep.since => continue,
-                Some(_) => {
-                    let manifest = publish::manifest(self.store(), &entry.run_id).await?;
-                    let files: Vec<String> = manifest.files.into_iter().map(|file| file.path).collect();
-                    folder.delete(&files).await?;
-                    // Last: for as long as it is there, the rest can be found.
-                    folder.delete(&[MANIFEST.to_owned()]).await?;
-                    folder.remove_staged(&|_| false)?;
-                }
+                Some(_) => remove(self.store(), &entry.run_id).await?,
                 // Somebody else removed it, or an earlier attempt ended just here.
                 None => {}
             }
@@ -101,15 +99,39 @@ impl Keep {
     }
 }
 
+/// Removes a run by its manifest, if that is there.
+async fn remove(output: &Store, run_id: &str) -> Result<()> {
+    let folder = output.child(&folder_of(run_id)?)?;
+    if folder.stat(MANIFEST).await?.is_none() {
+        return Ok(());
+    }
+    let manifest = publish::manifest(output, run_id).await?;
+    let files: Vec<String> = manifest.files.into_iter().map(|file| file.path).collect();
+    folder.delete(&files).await?;
+    // Last: for as long as it is there, the rest can be found.
+    folder.delete(&[MANIFEST.to_owned()]).await?;
+    folder.remove_staged(&|_| false)
+}
+
 async fn enter(output: &Store, run_id: &str, was_latest: bool) -> Result<()> {
     let about = publish::manifest(output, run_id).await?.about;
+    if let Some(earlier) = &about.replaces
+        && History::read(output).await?.entry(earlier).is_some()
+    {
+        return History::replace(output, earlier, run_id).await;
+    }
     let (as_of, fingerprint) = (about.as_of, about.fingerprint);
     let run_id = run_id.to_owned();
-    History::enter(output, Entry { order: 0, run_id, as_of, fingerprint, was_latest, is_removed: false })
-        .await
+    let entry = Entry { order: 0, run_id, as_of, fingerprint, was_latest, is_removed: false, replaces: None };
+    History::enter(output, entry).await
 }
 
 impl Store {
+    /// Removes the folders of a local disk that are empty, this one included.
+    pub fn remove_empty_folders(&self) -> Result<()> {
+        self.remove_staged(&|_| false)
+    }
+
     /// On a local disk, where a killed process leaves them: removes staged files on their way to a name that
     /// is `meant`, and then the folders that are empty, this one and those above it up to `runs` included.
     pub(super) fn remove_staged(&self, meant: &dyn Fn(&str) -> bool) -> Result<()> {

@@ -20,6 +20,14 @@
 //! | `stats` | do the statistics come out as other people's software has them? |
 //! | `drivers` | what is published of a planted world: verdicts with a ground, weights, clusters |
 //! | `olist` | the figures of the real data, where it is there |
+//! | `privacy` | is anything told of persons that should not be? |
+//! | `erasure` | are those who asked to be forgotten? |
+//! | `schedule` | do the files that start a run every night parse? |
+//! | `lineage` | what do listeners hear of a run? |
+//! | `proxy` | each request of a run on S3 failed in turn |
+//! | `fuzz` | configurations, mappings and rows as nobody would write them |
+//! | `mutated` | damaged exports: never a panic, a hang or a lost row |
+//! | `dependencies` | is the program made of what `deny.toml` allows? |
 //! | `tidy` | does each power stay in its room, and does each query read what it declares? |
 //!
 //! `world` makes exports for tests that ask whether two runs agree.
@@ -37,19 +45,27 @@ mod cases;
 mod checks;
 mod cli;
 mod contract;
+mod dependencies;
 mod discover;
 mod drivers;
+mod erasure;
 mod formats;
+mod fuzz;
 mod kill;
 mod known_at;
 mod lake;
+mod lineage;
+mod mutated;
 mod nights;
 mod olist;
 mod presets;
+mod privacy;
 mod program;
 mod promise;
+mod proxy;
 mod publish;
 mod s3;
+mod schedule;
 mod shuffle;
 mod stats;
 mod table;

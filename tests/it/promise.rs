@@ -51,16 +51,21 @@ pub fn kept(output: &Path) -> Result<Found, String> {
     };
     // Before the first run has ended there is none.
     let history = json(&output.join("history.json")).unwrap_or_default();
-    let history = ids(&history["runs"], &|entry| entry["is_removed"] != true);
+    let entries = history["runs"].as_array().into_iter().flatten();
+    let replaced: Vec<&str> = entries.filter_map(|entry| entry["replaces"].as_str()).collect();
+    let is_replaced = |run: &String| replaced.contains(&run.as_str());
+    let kept = ids(&history["runs"], &|entry| entry["is_removed"] != true);
     let intent = json(&output.join("intent.json")).unwrap_or_default();
     let unfinished = ids(&intent["unfinished"], &|_| true);
     let runs = fs::read_dir(output.join("runs")).map_err(|e| e.to_string())?;
     let there: BTreeSet<String> =
         runs.map(|run| run.expect("a folder").file_name().to_string_lossy().into_owned()).collect();
-    if let Some(nobodys) = there.iter().find(|run| !history.contains(run) && !unfinished.contains(run)) {
+    if let Some(nobodys) =
+        there.iter().find(|run| !kept.contains(run) && !unfinished.contains(run) && !is_replaced(run))
+    {
         return Err(format!("{nobodys} is no run of the history, and no intent names it"));
     }
-    Ok(Found { latest, history, unfinished })
+    Ok(Found { latest, history: kept, unfinished })
 }
 
 /// After a run that ended by itself: nothing is left of killed ones, and nobody holds the lock.

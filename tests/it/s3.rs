@@ -266,7 +266,7 @@ fn refusing_server() -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-async fn upload(store: &Arc<AmazonS3>, folder: &Path, prefix: &str) {
+pub async fn upload(store: &Arc<AmazonS3>, folder: &Path, prefix: &str) {
     for file in glob::glob(text(&folder.join("*/*.csv"))).expect("a pattern") {
         let file: PathBuf = file.expect("a file");
         let name = text(file.strip_prefix(folder).expect("inside the folder"));
@@ -286,6 +286,14 @@ pub async fn edit(store: &AmazonS3, key: &str, change: impl Fn(&str) -> String) 
     let Ok(object) = store.get(&key).await else { return };
     let text = String::from_utf8(object.bytes().await.expect("read").to_vec()).expect("text");
     store.put(&key, change(&text).into()).await.expect("written");
+}
+
+/// The id of the latest run.
+pub async fn latest(store: &AmazonS3, prefix: &str) -> String {
+    let object = store.get(&Key::from(format!("{prefix}/latest.json"))).await.expect("a latest run");
+    let latest: serde_json::Value =
+        serde_json::from_slice(&object.bytes().await.expect("read")).expect("JSON");
+    latest["run_id"].as_str().unwrap_or_default().to_string()
 }
 
 /// Whether `latest.json` leads to a run all of whose files are there, of the sizes that its manifest says.

@@ -196,6 +196,7 @@ const MADE_BY_RUST: &[(&str, u32)] = &[
     ("match_kinds", 1),
     ("source_tables", 0),
     ("filtered_rows", 0),
+    ("erased_rows", 0),
     ("deliveries", 0),
     ("ticket_versions", 0),
     ("value_notes", 0),

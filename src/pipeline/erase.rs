@@ -1,0 +1,449 @@
+//! Erasure from what is kept: runs, rejected rows and landed exports.
+//!
+//! A run that holds rows of somebody on the list is written again without them and put in its place: the new
+//! one whole, then `latest.json` or the history, then the old one removed. Whoever follows `latest.json` finds
+//! a whole run at any moment, and what is broken off is finished by the next run or the next `erase`.
+//! Figures over many customers stay as they were published.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::StringArray;
+use arrow::datatypes::{Field, SchemaRef};
+use datafusion::common::{Column as ColumnRef, ScalarValue};
+use datafusion::logical_expr::{Expr, JoinType, cast, lit};
+use datafusion::prelude::DataFrame;
+
+use super::publish::check;
+use super::tables::{RunParts, metadata};
+use super::{Request, Stop, Wish};
+use crate::engine::functions::one_spelling;
+use crate::engine::{self, Engine, write};
+use crate::error::{Context, Error, Result};
+use crate::exposures::{batch, texts};
+use crate::privacy::Key;
+use crate::progress::Progress;
+use crate::published::{self, Published};
+use crate::queries::{self, ColumnKind, Query};
+use crate::sources::erasure::{self, Erasure};
+use crate::store::Store;
+use crate::store::history::History;
+use crate::store::lock::{Holder, Lock};
+use crate::store::publish::{Manifest, Output, Run, manifest_if_whole};
+
+/// What was done.
+#[derive(Debug, Default)]
+pub struct Erased {
+    /// Runs: as it was called, as it is called now, and rows taken out.
+    pub runs: Vec<(String, String, u64)>,
+    /// Runs that were searched.
+    pub searched: usize,
+    /// Objects of rejected rows and of landed exports that were removed.
+    pub rejects: usize,
+    pub landed: usize,
+}
+
+/// Takes those on the erasure list out of everything that is kept.
+///
+/// # Errors
+/// `Kind::Usage` without a list; `Kind::Config` for a run with pseudonyms of another key; `Kind::Busy` while
+/// a run is at work; those of the storage. What has been done by then stays done.
+pub async fn erase(request: &Request, mut stop: Stop, progress: &dyn Progress) -> Result<Erased> {
+    let config = &request.config;
+    let store =
+        Store::open(&config.output, &config.base, &config.environment.0).with("output", &config.output)?;
+    let list = stop.or(erasure::read(config)).await.map_err(|e| e.in_configuration(&config.file))?;
+    let list = list.ok_or_else(|| {
+        Error::usage("the configuration names no erasure list")
+            .hint("name one: [privacy] erasure_list = \"s3://…/erasure.csv\"")
+    })?;
+    let holder = Holder { name: request.holder.clone(), nonce: request.nonce.clone(), now: request.clock };
+    let stopper = stop.stopper();
+    let lock = stop.or(Lock::take(&store, &holder, move || stopper.send(Wish::LockLost))).await?;
+    let done = stop.or(erase_alone(request, &list, &store, &lock, progress)).await;
+    if let Err(error) = lock.release().await {
+        progress.warns("the output could not be unlocked", &[("reason", error.message().to_string())]);
+    }
+    done
+}
+
+async fn erase_alone(
+    request: &Request,
+    list: &Erasure,
+    store: &Store,
+    lock: &Lock,
+    progress: &dyn Progress,
+) -> Result<Erased> {
+    let mut done = Erased::default();
+    Output::open(store, lock, false).await?.tidy().await?;
+    let mut unreadable = Vec::new();
+    for entry in History::read(store).await?.runs.into_iter().filter(|entry| !entry.is_removed) {
+        match manifest_if_whole(store, &entry.run_id).await? {
+            Ok(manifest) => {
+                done.searched += 1;
+                // Anew each time: the run before may have been the latest.
+                let output = Output::open(store, lock, false).await?;
+                if let Some((now, rows)) =
+                    from_run(request, list, &output, &manifest).await.with("run", &entry.run_id)?
+                {
+                    output.tidy().await?;
+                    progress.says(&format!("run {} is now {now}: {rows} rows taken out", entry.run_id));
+                    done.runs.push((entry.run_id, now, rows));
+                }
+            }
+            Err(why) => {
+                let reason = why.message().to_string();
+                progress
+                    .warns("a run cannot be searched", &[("run", entry.run_id.clone()), ("reason", reason)]);
+                unreadable.push(entry.run_id);
+            }
+        }
+    }
+    done.rejects = remove_rejects(store).await?;
+    done.landed = remove_landed(request, store).await?;
+    match unreadable.is_empty() {
+        true => Ok(done),
+        false => Err(Error::io("some runs could not be searched; all else is done")
+            .with("runs", unreadable.join(", "))
+            .hint("remove their folders, or put their manifests back and erase again")),
+    }
+}
+
+// ---- one run ---------------------------------------------------------------------------------------------
+
+/// Writes a run again without those on the list; none where it holds nothing of theirs.
+async fn from_run(
+    request: &Request,
+    list: &Erasure,
+    output: &Output,
+    manifest: &Manifest,
+) -> Result<Option<(String, u64)>> {
+    let config = &request.config;
+    let there = Published::open(&config.output, config, Some(&manifest.run_id)).await?;
+    let key = there.pseudonym_key(config)?;
+    let found = Found::look(&there, &Names::new(list, key)).await?;
+    if found.is_nothing() {
+        return Ok(None);
+    }
+    let run_id = match manifest.run_id.rsplit_once('-') {
+        Some((start, _)) => format!("{start}-{}", request.nonce),
+        None => format!("{}-{}", manifest.run_id, request.nonce),
+    };
+    // Several runs of one fingerprint would be called the same.
+    let run_id = match History::read(output.store()).await?.entry(&run_id) {
+        Some(entry) => format!("{run_id}{:02}", entry.order),
+        None => run_id,
+    };
+    let mut tables: Vec<String> = manifest
+        .files
+        .iter()
+        .filter_map(|file| published::table_of(&file.path))
+        .map(str::to_string)
+        .collect();
+    tables.dedup();
+    let mut run = Run::begin(output, &run_id, &tables).await?;
+    let written = async {
+        let dictionary = Dictionary::read(&there).await?;
+        let mut taken_out = 0;
+        for table in &tables {
+            match found.left(&there, table).await.with("table", table)? {
+                Some(rows) => {
+                    let (rows, schema, about) = dictionary.of(table, rows, manifest)?;
+                    let stream = rows.execute_stream().await.map_err(|e| engine::error(e, table))?;
+                    let mut parts = RunParts { run: &mut run, table: table.clone() };
+                    let kept =
+                        write::write_parts(stream, schema, &about, &mut parts).await.with("table", table)?;
+                    taken_out += there.engine.count(table).await?.saturating_sub(kept);
+                }
+                None => copy(output.store(), manifest, table, &mut run).await.with("table", table)?,
+            }
+        }
+        let (folder, files) = run.written();
+        check(folder, files, request.verify_full).await?;
+        Ok(taken_out)
+    };
+    let mut about = manifest.about.clone();
+    about.replaces = Some(manifest.run_id.clone());
+    let replaced = match written.await {
+        Ok(rows) => run.replace(about).await.map(|()| rows),
+        Err(error) => Err(error),
+    };
+    match replaced {
+        Ok(rows) => {
+            run.close().await?;
+            Ok(Some((run_id, rows)))
+        }
+        Err(error) if Run::is_undecided(&error) => Err(error),
+        Err(error) => {
+            // What cannot be removed now, its intent names.
+            let _ = run.discard().await;
+            Err(error)
+        }
+    }
+}
+
+/// A table in which nothing is theirs, byte by byte.
+async fn copy(output: &Store, manifest: &Manifest, table: &str, run: &mut Run) -> Result<()> {
+    let folder = output.child(&format!("runs/{}", manifest.run_id))?;
+    let files = manifest.files.iter().filter(|file| published::table_of(&file.path) == Some(table));
+    for (part, file) in files.enumerate() {
+        let bytes = folder.read(&file.path).await?;
+        let mut writer = run.table_writer(table, part).await?;
+        tokio::io::AsyncWriteExt::write_all(&mut writer, &bytes)
+            .await
+            .map_err(|e| Error::io("a table cannot be copied").caused_by(e))?;
+        let written = writer.finish().await?;
+        if written.sha256 != file.sha256 {
+            return Err(Error::data("a published file is not as its manifest says").with("path", &file.path));
+        }
+        run.record(file.rows.unwrap_or(0), written);
+    }
+    Ok(())
+}
+
+/// What customers on the list are called in a run's tables.
+struct Names<'a> {
+    listed: BTreeSet<String>,
+    key: Option<&'a Key>,
+}
+
+impl<'a> Names<'a> {
+    fn new(list: &Erasure, key: Option<&'a Key>) -> Names<'a> {
+        let name = |kind: &str, value: &str| match kind {
+            "customer_id" => value.to_string(),
+            // A customer of whom no more is known is called so.
+            _ => format!("{kind} {value}"),
+        };
+        let names = list.values.iter().map(|(kind, value)| name(kind, value));
+        let listed = names.map(|name| key.map_or(name.clone(), |key| key.pseudonym(&name))).collect();
+        Names { listed, key }
+    }
+
+    fn hold(&self, published: &str) -> bool {
+        match self.key {
+            Some(_) => self.listed.contains(published),
+            None => self.listed.contains(&one_spelling(published)),
+        }
+    }
+}
+
+/// What a run holds of them: `erased_customers`, `erased_journeys` and `erased_answers` in its session.
+struct Found {
+    customers: usize,
+    /// Rejected rows with a key: nobody can tell any more whose they are.
+    rejected_keys: u64,
+}
+
+const JOURNEYS: &str = "select distinct journey_id from fct_journeys where journey_id is not null and exists \
+    (select 1 from erased_customers where erased_customers.customer_id = fct_journeys.customer_id)";
+const ANSWERS: &str = "select distinct response_id from fct_exposures where exists \
+    (select 1 from erased_customers where erased_customers.customer_id = fct_exposures.customer_id) \
+    or exists (select 1 from erased_journeys where erased_journeys.journey_id = fct_exposures.journey_id)";
+
+impl Found {
+    async fn look(there: &Published, names: &Names<'_>) -> Result<Found> {
+        let engine = &there.engine;
+        let mut customers = BTreeSet::new();
+        for table in ["fct_journeys", "fct_exposures"] {
+            let plan = engine
+                .query(&format!("select distinct customer_id from {table} where customer_id is not null"))
+                .await?;
+            for rows in engine.collect(plan, table).await? {
+                let ids = texts(rows.column(0))?;
+                customers.extend(ids.iter().flatten().filter(|id| names.hold(id)).map(str::to_string));
+            }
+        }
+        let ids = Arc::new(StringArray::from_iter_values(&customers));
+        engine.register_rows("erased_customers", batch(vec![("customer_id", ids)])?)?;
+        engine.keep("erased_journeys", engine.query(JOURNEYS).await?).await?;
+        engine.keep("erased_answers", engine.query(ANSWERS).await?).await?;
+        let keys = engine.query("select key from rejected_rows where key is not null").await?;
+        let rejected_keys = keys.count().await.map_err(|e| engine::run_error(e, "rejected_rows"))? as u64;
+        Ok(Found { customers: customers.len(), rejected_keys })
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.customers == 0 && self.rejected_keys == 0
+    }
+
+    /// A table's rows that are nobody's on the list, sorted as they are published; none where all of them are.
+    async fn left(&self, there: &Published, table: &str) -> Result<Option<DataFrame>> {
+        let failed = |e| engine::error(e, table);
+        let rows = there.engine.table(table).await?;
+        let columns: Vec<String> = rows.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let has = |name: &str| columns.iter().any(|column| column == name);
+        let query = queries::stages()?.into_iter().find(|query| query.name == table);
+        if table == "rejected_rows" {
+            let keyless = |name: &String| match name.as_str() {
+                "key" => lit(ScalarValue::Utf8(None)).alias("key"),
+                name => named(name),
+            };
+            let rows = rows.select(columns.iter().map(keyless).collect::<Vec<_>>()).map_err(failed)?;
+            return Ok((self.rejected_keys > 0).then_some(sorted(rows, query.as_ref()).map_err(failed)?));
+        }
+        if self.customers == 0 || !["customer_id", "journey_id", "response_id"].into_iter().any(has) {
+            return Ok(None);
+        }
+        let is_of_answers = query.as_ref().is_some_and(|query| query.names_a_row("response_id"));
+        let mut rows = rows;
+        for (column, erased) in [
+            ("customer_id", "erased_customers"),
+            ("journey_id", "erased_journeys"),
+            ("response_id", "erased_answers"),
+        ] {
+            if has(column) && (column != "response_id" || is_of_answers) {
+                rows = without(&there.engine, rows, column, erased, column).await?;
+            }
+        }
+        if has("source") && has("source_key") {
+            // Answers of theirs on a journey of somebody else's.
+            let others = rows.clone().filter(named("source").not_eq(lit("surveys"))).map_err(failed)?;
+            let answers = rows.filter(named("source").eq(lit("surveys"))).map_err(failed)?;
+            let answers =
+                without(&there.engine, answers, "source_key", "erased_answers", "response_id").await?;
+            rows = others.union(answers).map_err(failed)?;
+        }
+        if has("response_id") && !is_of_answers {
+            rows = without_their_answer(&there.engine, rows, &columns).await?;
+        }
+        Ok(Some(sorted(rows, query.as_ref()).map_err(failed)?))
+    }
+}
+
+/// Rows whose column is not among the erased.
+async fn without(
+    engine: &Engine,
+    rows: DataFrame,
+    column: &str,
+    erased: &str,
+    their: &str,
+) -> Result<DataFrame> {
+    let failed = |e| engine::error(e, erased);
+    let theirs = engine.table(erased).await?.select(vec![named(their).alias("_erased")]).map_err(failed)?;
+    rows.join(theirs, JoinType::LeftAnti, &[column], &["_erased"], None).map_err(failed)
+}
+
+/// What a journey says of its answer, where that was theirs: nothing.
+async fn without_their_answer(engine: &Engine, rows: DataFrame, columns: &[String]) -> Result<DataFrame> {
+    const OF_THE_ANSWER: [&str; 3] = ["response_id", "score", "nps_class"];
+    let failed = |e| engine::error(e, "erased_answers");
+    let others = without(engine, rows.clone(), "response_id", "erased_answers", "response_id").await?;
+    let theirs = engine
+        .table("erased_answers")
+        .await?
+        .select(vec![named("response_id").alias("_erased")])
+        .and_then(|erased| rows.join(erased, JoinType::LeftSemi, &["response_id"], &["_erased"], None))
+        .map_err(failed)?;
+    let schema = engine::plain_schema(&theirs);
+    let mut outputs = Vec::new();
+    for name in columns {
+        outputs.push(match OF_THE_ANSWER.contains(&name.as_str()) {
+            true => {
+                let kind = schema.field_with_name(name).map_err(|e| failed(e.into()))?.data_type();
+                lit(ScalarValue::try_from(kind).map_err(failed)?).alias(name)
+            }
+            false => named(name),
+        });
+    }
+    theirs.select(outputs).and_then(|theirs| others.union(theirs)).map_err(failed)
+}
+
+fn sorted(rows: DataFrame, query: Option<&Query>) -> datafusion::error::Result<DataFrame> {
+    let order: Vec<_> =
+        query.iter().flat_map(|query| &query.order).map(|name| named(name).sort(true, true)).collect();
+    if order.is_empty() { Ok(rows) } else { rows.sort(order) }
+}
+
+fn named(name: &str) -> Expr {
+    Expr::Column(ColumnRef::new_unqualified(name))
+}
+
+/// What the run itself says of its tables and columns.
+struct Dictionary {
+    /// By table: its meaning and its grain.
+    tables: BTreeMap<String, (String, String)>,
+    /// By table and column: its type and its meaning.
+    columns: BTreeMap<(String, String), (String, String)>,
+}
+
+impl Dictionary {
+    async fn read(there: &Published) -> Result<Dictionary> {
+        let sql =
+            "select \"table\", table_meaning, grain, \"column\", \"type\", meaning from data_dictionary";
+        let plan = there.engine.query(sql).await?;
+        let mut dictionary = Dictionary { tables: BTreeMap::new(), columns: BTreeMap::new() };
+        for rows in there.engine.collect(plan, "data_dictionary").await? {
+            let mut words = Vec::new();
+            for column in rows.columns() {
+                words.push(texts(column)?);
+            }
+            for row in 0..rows.num_rows() {
+                let word = |column: usize| words[column].value(row).to_string();
+                dictionary.tables.insert(word(0), (word(1), word(2)));
+                dictionary.columns.insert((word(0), word(3)), (word(4), word(5)));
+            }
+        }
+        Ok(dictionary)
+    }
+
+    /// A table's rows in the types, with the schema and the metadata, under which they were published.
+    fn of(
+        &self,
+        table: &str,
+        rows: DataFrame,
+        manifest: &Manifest,
+    ) -> Result<(DataFrame, SchemaRef, Vec<(String, String)>)> {
+        let unknown = || Error::data("a published table is not in its run's dictionary").with("table", table);
+        let (mut fields, mut outputs) = (Vec::<Field>::new(), Vec::new());
+        for field in rows.schema().fields() {
+            let known = self.columns.get(&(table.to_string(), field.name().clone()));
+            let (kind, meaning) = known.ok_or_else(|| unknown().with("column", field.name()))?;
+            let kind = ColumnKind::parse(kind).ok_or_else(unknown)?;
+            fields.push(write::field(field.name(), kind, meaning));
+            outputs.push(cast(named(field.name()), write::data_type(kind)).alias(field.name()));
+        }
+        let (meaning, grain) = self.tables.get(table).ok_or_else(unknown)?;
+        let about = &manifest.about;
+        Ok((
+            rows.select(outputs).map_err(|e| engine::error(e, table))?,
+            write::schema(fields),
+            metadata(table, meaning, grain, &about.schema_version, &about.fingerprint),
+        ))
+    }
+}
+
+// ---- what is no run --------------------------------------------------------------------------------------
+
+/// Rejected rows of runs that failed: whose they are, nobody can tell any more.
+async fn remove_rejects(store: &Store) -> Result<usize> {
+    let failed = store.child("failed")?;
+    let kept = failed.list("*/rejected_rows/part-*.parquet").await?;
+    let names: Vec<String> = kept.into_iter().map(|object| object.path).collect();
+    failed.delete(&names).await?;
+    failed.remove_empty_folders()?;
+    Ok(names.len())
+}
+
+/// Landed exports: the next run lands again what the exports hold by then.
+async fn remove_landed(request: &Request, store: &Store) -> Result<usize> {
+    let config = &request.config;
+    let landing = match &config.landing {
+        Some(landing) => {
+            Store::open(landing, &config.base, &config.environment.0).with("landing", landing)?
+        }
+        None => store.child("landed")?,
+    };
+    let is_landed = |path: &str| {
+        path.strip_suffix(".parquet")
+            .is_some_and(|name| name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let names: Vec<String> = landing
+        .list("*.parquet")
+        .await?
+        .into_iter()
+        .map(|object| object.path)
+        .filter(|path| is_landed(path))
+        .collect();
+    landing.delete(&names).await?;
+    Ok(names.len())
+}

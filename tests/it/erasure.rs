@@ -1,0 +1,256 @@
+//! Customers on the erasure list: what a run leaves out, and what `erase` takes out of what is kept.
+
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use crate::program::{Outcome, aftersale_with, text};
+use crate::promise;
+use crate::table::{all_published, latest, published, run_folder};
+
+const FEEDS: [(&str, &str); 6] = [
+    (
+        "surveys",
+        "response_id,responded_at,score,customer_id,email,order_id\n\
+         R1,2025-05-10,9,,,O1\n\
+         R2,2025-05-10,2,,,O2\n\
+         R3,2025-05-11,3,C3,,\n\
+         R4,2025-05-12,4,,B@x.example ,\n\
+         R5,2025-05-12,20,,,O2\n",
+    ),
+    (
+        "purchases",
+        "order_id,ordered_at,promised_at,delivered_at,customer_id,email\n\
+         O1,2025-05-01,2025-05-05,2025-05-04,C1,a@x.example\n\
+         O2,2025-05-01,2025-05-05,2025-05-08,C2,b@x.example\n\
+         O3,2025-05-02,2025-05-05,2025-05-08,C3,c@x.example\n\
+         O4,2025-05-03,2025-05-05,2025-05-04,C1,\n",
+    ),
+    (
+        "tickets",
+        "ticket_id,opened_at,order_id,email\n\
+         T1,2025-05-06,O2,\n\
+         T2,2025-05-06,,c@x.example\n\
+         T3,2025-05-06,O1,\n\
+         T4,2025-05-06,,b2@x.example\n",
+    ),
+    ("ticket_events", "ticket_id,occurred_at,event\nT1,2025-05-07,replied\nT3,2025-05-07,replied\n"),
+    (
+        "interactions",
+        "interaction_id,occurred_at,kind,customer_id,order_id\nI1,2025-05-07,call,C2,\nI2,2025-05-07,call,,O1\n",
+    ),
+    ("identities", "customer_id,kind,value\nC2,email,b2@x.example\nC1,email,a@x.example\n"),
+];
+
+struct Shop(TempDir);
+
+impl Shop {
+    fn new() -> Shop {
+        let shop = Shop(tempfile::tempdir().expect("a temporary folder"));
+        for (feed, rows) in FEEDS {
+            fs::write(shop.path(&format!("{feed}.csv")), rows).expect("written");
+        }
+        shop
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn output(&self) -> PathBuf {
+        self.path("out")
+    }
+
+    fn call(&self, list: Option<&str>, arguments: &[&str], fault: &str) -> Outcome {
+        let mut settings =
+            "output = \"out\"\n[analysis]\nmin_link_rate = 0.0\nmax_rejected_share = 1.0\n".to_string();
+        if let Some(list) = list {
+            // One that is written anew is another one.
+            if fs::read_to_string(self.path("erasure.csv")).ok().as_deref() != Some(list) {
+                fs::write(self.path("erasure.csv"), list).expect("written");
+            }
+            settings += "[privacy]\nerasure_list = \"erasure.csv\"\n";
+        }
+        for (feed, _) in FEEDS {
+            settings += &format!("[sources.{feed}]\nurl = \"{feed}.csv\"\n");
+        }
+        let config = self.path("aftersale.toml");
+        fs::write(&config, settings).expect("written");
+        let (verb, rest) = arguments.split_first().expect("a verb");
+        let environment: Vec<_> =
+            (!fault.is_empty()).then_some(("AFTERSALE_FAULT", fault)).into_iter().collect();
+        aftersale_with(&[&[*verb, "--config", text(&config)], rest].concat(), &environment)
+    }
+
+    /// Ids of a published column, sorted.
+    fn ids(&self, table: &str, column: &str) -> Vec<String> {
+        let table = published(&self.output(), table);
+        let place = table.column(column);
+        let mut ids: Vec<String> =
+            table.rows.iter().map(|row| row[place].clone()).filter(|id| !id.is_empty()).collect();
+        ids.sort();
+        ids
+    }
+}
+
+/// C2 by its id, C3 by the address beside it; written otherwise than in the exports.
+const LIST: &str = "email,reason,customer_id\n,asked for it, c2\nC@X.example,asked for it,\n";
+
+#[test]
+fn a_run_leaves_out_all_that_is_theirs() {
+    let shop = Shop::new();
+    shop.call(None, &["run"], "").expect(0);
+    assert_eq!(shop.ids("fct_exposures", "response_id"), ["R1", "R2", "R3", "R4"]);
+    shop.call(Some(LIST), &["run"], "").expect(0);
+
+    assert_eq!(shop.ids("fct_exposures", "response_id"), ["R1"]);
+    assert_eq!(shop.ids("fct_journeys", "journey_id"), ["O1", "O4"]);
+    assert_eq!(shop.ids("rejected_rows", "key"), Vec::<String>::new());
+    let quality = published(&shop.output(), "rpt_data_quality").only("section", &["erased"]);
+    let (source, rows) = (quality.column("source"), quality.column("rows"));
+    let counts: Vec<(&str, &str)> =
+        quality.rows.iter().map(|row| (row[source].as_str(), row[rows].as_str())).collect();
+    // R2 and R5 name O2, R3 is C3's, R4 bears C2's address; T1 is about O2, T2 bears C3's address and T4
+    // the one that C2 has by the identities.
+    assert_eq!(
+        counts,
+        [
+            ("identities", "1"),
+            ("interactions", "1"),
+            ("purchases", "2"),
+            ("surveys", "4"),
+            ("ticket_events", "1"),
+            ("tickets", "3")
+        ]
+    );
+
+    // A list that has not changed is nothing new, one that has is.
+    shop.call(Some(LIST), &["run"], "").expect(0).says(&["nothing to do"]);
+    shop.call(Some("customer_id\nC2\n"), &["run"], "").expect(0);
+    assert_eq!(shop.ids("fct_exposures", "response_id"), ["R1", "R3"]);
+
+    // What cannot be read stops the run, without a word of what it says.
+    for wrong in ["customer_id\n\"\"\n", "name\nKunigunde\n", "customer_id,email\nKunigunde\n"] {
+        let outcome = shop.call(Some(wrong), &["run"], "").expect(65).says(&["the erasure list", "hint:"]);
+        assert!(!outcome.stderr.contains("Kunigunde"), "{}", outcome.told());
+    }
+    fs::remove_file(shop.path("erasure.csv")).expect("removed");
+    let config = shop.path("aftersale.toml");
+    aftersale_with(&["run", "--config", text(&config)], &[])
+        .expect(78)
+        .says(&["`privacy.erasure_list` is not one object", "aftersale.toml:6"]);
+}
+
+/// Two kept runs with rows of theirs, and one that failed.
+fn with_past() -> Shop {
+    let shop = Shop::new();
+    shop.call(None, &["run"], "").expect(0);
+    shop.call(None, &["run", "--as-of", "2025-05-12"], "").expect(0);
+    let failed = "[analysis]\nmax_rejected_share = 0.0\n";
+    let config = shop.path("failing.toml");
+    let sources: String =
+        FEEDS.iter().map(|(feed, _)| format!("[sources.{feed}]\nurl = \"{feed}.csv\"\n")).collect();
+    fs::write(&config, format!("output = \"out\"\n{failed}{sources}")).expect("written");
+    aftersale_with(&["run", "--config", text(&config)], &[]).expect(65);
+    assert!(shop.path("out/failed").is_dir() && shop.path("out/landed").is_dir());
+    shop
+}
+
+#[track_caller]
+fn is_erased(shop: &Shop) {
+    for run in fs::read_dir(shop.path("out/runs")).expect("runs") {
+        let folder = run.expect("a run").path();
+        for (name, table) in all_published_in(&folder) {
+            for cell in table.rows.iter().flatten() {
+                let theirs = ["C2", "C3", "O2", "O3", "R2", "R3", "R4", "R5", "T1"];
+                let is_theirs =
+                    theirs.contains(&cell.as_str()) || cell.contains("b@x") || cell.contains("c@x");
+                assert!(!is_theirs, "{name} of {} holds {cell}", folder.display());
+            }
+        }
+    }
+    for kept in ["failed", "landed"] {
+        let left =
+            glob::glob(&format!("{}/{kept}/**/*.parquet", shop.output().display())).expect("a pattern");
+        assert_eq!(left.count(), 0, "{kept}");
+    }
+}
+
+fn all_published_in(folder: &std::path::Path) -> Vec<(String, crate::table::Table)> {
+    let tables = fs::read_dir(folder).expect("tables").map(|table| table.expect("a table").path());
+    tables
+        .filter(|path| path.is_dir())
+        .map(|path| (text(&path).to_string(), crate::table::read_folder(&path)))
+        .collect()
+}
+
+/// R4 bears an address that nobody knows any more once the exports are gone, so the list names it.
+const FULL_LIST: &str = "customer_id,email\nC2,b@x.example\nC3,c@x.example\n";
+
+#[test]
+fn kept_runs_are_written_again_without_them() {
+    let shop = with_past();
+    let (was, before) = (latest(&shop.output()), all_published(&shop.output()));
+    let reader = {
+        let output = shop.output();
+        promise::Reader::start(move || match promise::latest_run(&output) {
+            // The run that is replaced may go while somebody reads it; `latest.json` leads to a whole one.
+            Err(_) => promise::latest_run(&output).map(|_| ()),
+            Ok(_) => Ok(()),
+        })
+    };
+    let outcome = shop.call(Some(FULL_LIST), &["erase"], "").expect(0);
+    assert_eq!(outcome.stdout.lines().count(), 2, "{}", outcome.told());
+    assert!(reader.stop() > 0);
+    is_erased(&shop);
+    assert_ne!(latest(&shop.output())["run_id"], was["run_id"]);
+    let found = promise::tidy(&shop.output()).unwrap_or_else(|broken| panic!("{broken}"));
+    assert_eq!(found.history.len(), 2);
+    let manifest = fs::read_to_string(run_folder(&shop.output()).join("manifest.json")).expect("a manifest");
+    assert!(manifest.contains(&format!("\"replaces\": {}", was["run_id"])), "{manifest}");
+
+    // What is everybody's stays as it was, and what is others'.
+    let after = all_published(&shop.output());
+    for name in ["rpt_nps", "rpt_touchpoint_impact", "rpt_data_quality", "data_dictionary"] {
+        assert_eq!(after[name], before[name], "{name}");
+    }
+    assert_eq!(after["fct_exposures"].rows.len(), 1);
+    assert_eq!(
+        after["fct_exposures"].only("response_id", &["R1"]),
+        before["fct_exposures"].only("response_id", &["R1"])
+    );
+    assert_eq!(after["fct_journeys"].columns, before["fct_journeys"].columns);
+
+    // Again there is nothing to take out, and the next night goes on.
+    assert_eq!(shop.call(Some(FULL_LIST), &["erase"], "").expect(0).stdout, "");
+    shop.call(Some(FULL_LIST), &["run"], "").expect(0);
+    shop.call(Some(FULL_LIST), &["run"], "").expect(0).says(&["nothing to do"]);
+    shop.call(None, &["erase"], "").expect(64).says(&["names no erasure list"]);
+}
+
+/// Killed at one step after the other: readers find a whole run, and the next attempt ends it.
+#[test]
+fn an_erasure_that_is_killed_tears_nothing() {
+    let is_long = std::env::var("AFTERSALE_LONG").is_ok_and(|long| long == "1");
+    let (mut kills, mut step) = (0, 1);
+    loop {
+        let shop = with_past();
+        let fault = format!("kill {step} {}", text(&shop.output()));
+        let killed = shop.call(Some(FULL_LIST), &["erase"], &fault);
+        promise::kept(&shop.output())
+            .unwrap_or_else(|broken| panic!("step {step}: {broken}\n{}", killed.told()));
+        if killed.code == 0 {
+            break;
+        }
+        assert_eq!(killed.code, -6, "{}", killed.told());
+        kills += 1;
+        shop.call(Some(FULL_LIST), &["erase"], "").expect(0);
+        is_erased(&shop);
+        let found = promise::tidy(&shop.output()).unwrap_or_else(|broken| panic!("step {step}: {broken}"));
+        assert_eq!(found.history.len(), 2, "step {step}");
+        step += if is_long { 1 } else { 29 };
+    }
+    assert!(kills > 2, "{kills} kills");
+    println!("erasure: {kills} kills, one step after the other: 0 failures of the promise");
+}
