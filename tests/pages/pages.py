@@ -9,6 +9,7 @@ import argparse
 import base64
 import hashlib
 import json
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -114,14 +115,24 @@ def period_beside(text, other):
     return FORMAT["week_beside"].format(week=int(part[1:])) if part.startswith("W") else FORMAT["months"][int(part) - 1]
 
 
-def period_short(text):
+def period_short(text, before):
+    """With its year, unless the one before it has the same."""
     year, part = text.split("-")
+    form = "short" if before and before.startswith(year + "-") else "short_year"
     if part.startswith("W"):
-        return FORMAT["week_short"].format(week=int(part[1:]))
-    return FORMAT["month_short"].format(month_short=FORMAT["months_short"][int(part) - 1])
+        return FORMAT[f"week_{form}"].format(week=int(part[1:]), year=year)
+    return FORMAT[f"month_{form}"].format(month_short=FORMAT["months_short"][int(part) - 1], year=year)
 
 
 # ---- places in a drawing ----------------------------------------------------------------------------------
+
+
+def place(value, axis):
+    """Where the value lies on the axis, from 0 to 1; never outside."""
+    low, high = axis["low"], axis["high"]
+    if axis["is_log"]:
+        value, low, high = math.log(max(value, low)), math.log(low), math.log(high)
+    return min(max((value - low) / (high - low), 0), 1) if high > low else 0.5
 
 
 def coordinate(value):
@@ -130,17 +141,13 @@ def coordinate(value):
 
 
 def at(value, axis):
-    """The value's place on the axis, in percent from its low end; never outside."""
-    span = axis["high"] - axis["low"]
-    place = (value - axis["low"]) / span if span else 0.5
-    return coordinate(100 * min(max(place, 0), 1))
+    """The value's place on the axis, in percent from its low end."""
+    return coordinate(100 * place(value, axis))
 
 
 def up(value, axis):
     """The same from above: charts count from their upper edge."""
-    span = axis["high"] - axis["low"]
-    place = (value - axis["low"]) / span if span else 0.5
-    return coordinate(100 * (1 - min(max(place, 0), 1)))
+    return coordinate(100 * (1 - place(value, axis)))
 
 
 def length_on(value, axis):

@@ -230,10 +230,10 @@ def effect_of(answers, name, luck, direct=False):
         with_it += now[0]
     n, all_ = len(exposed), len(answers)
     unexposed = max(all_ - n, 1)
-    spread = 0.62 * math.sqrt(1 / n + 1 / unexposed)
+    spread = 1.0 * math.sqrt(1 / n + 1 / unexposed)
     noise = luck.gauss(0, 0.6)
     each, error_each = points / n + noise * spread, spread
-    risk_each, risk_error = risk / n + noise * 0.36 * math.sqrt(1 / n + 1 / unexposed), 0.36 * math.sqrt(1 / n + 1 / unexposed)
+    risk_each, risk_error = risk / n + noise * 0.55 * math.sqrt(1 / n + 1 / unexposed), 0.55 * math.sqrt(1 / n + 1 / unexposed)
     return {
         "exposed": exposed, "points": interval(100 * each * n / all_, 100 * error_each * n / all_),
         "z": each / error_each, "risk_difference": interval(risk_each, risk_error),
@@ -254,7 +254,16 @@ def axis(low, high, steps=5):
     step *= next(m for m in (1, 2, 2.5, 5, 10) if span / (step * m) <= steps + 0.5)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     ticks = [round(step * i, 10) for i in range(first, last + 1)]
-    return {"low": ticks[0], "high": ticks[-1], "ticks": ticks}
+    return {"low": ticks[0], "high": ticks[-1], "ticks": ticks, "is_log": False}
+
+
+def log_axis(low, high):
+    """A scale of shares on which each step is about a doubling."""
+    steps = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0]
+    first = max(at for at, step in enumerate(steps) if step <= max(low, steps[0]))
+    last = min(at for at, step in enumerate(steps) if step >= min(high, 1.0))
+    last = max(last, first + 1) if first + 1 < len(steps) else last
+    return {"low": steps[first], "high": steps[last], "ticks": steps[first : last + 1], "is_log": True}
 
 
 def month_name(start, index):
@@ -372,7 +381,7 @@ class World:
             "exposed_responses": n, "reach": n / all_ if is_shown else None,
             "detractor_share_exposed": detractors / n if is_shown else None, "points": points,
             "attainable_points": points["estimate"] * max(0, 1 - best / (n / all_)) if mark == "cost" and best is not None else None,
-            "points_if_all": points["estimate"] * (all_ / n - 1) * 0.7 if mark == "gain" else None,
+            "points_if_all": points["estimate"] * 0.8 * sum(not touchpoint.get("within") or touchpoint["within"] in a.met for a in self.answers) / n if mark == "gain" else None,
             "revenue": {"amount": sum(answer.amount for answer in exposed), "currency": "EUR"},
             "wording": "association" if effect["failing"] else "effect", "failing": effect["failing"],
         }
@@ -418,7 +427,7 @@ class World:
 
     def reach(self, cost, gain):
         rows = []
-        for mark, driver in [("cost", row) for row in cost] + [("gain", row) for row in gain]:
+        for mark, driver in [("cost", row) for row in cost[:8]] + [("gain", row) for row in gain[:4]]:
             each = driver["points"]["estimate"] / driver["reach"] * (1 if mark == "cost" else -1)
             rows.append({key: driver[key] for key in ("touchpoint", "label", "exposed_responses", "responses", "reach")} | {
                 "number": len(rows) + 1, "mark": mark, "points_each": each,
@@ -426,13 +435,13 @@ class World:
         costly = [row for row in rows if row["mark"] == "cost"]
         if not costly:
             return None
-        x = axis(0, 1.08 * max(row["reach"] for row in rows), 6)
+        x = log_axis(0.8 * min(row["reach"] for row in rows), 1.1 * max(row["reach"] for row in rows))
         y = axis(min(0, 1.1 * min(row["points_each"] for row in rows)), 1.1 * max(row["points_each"] for row in rows), 6)
         contours = []
         for points in (0.5, 1, 2, 4):
             path = []
             for step in range(41):
-                reach = x["high"] * (0.01 + 0.99 * step / 40)
+                reach = x["low"] * (x["high"] / x["low"]) ** (step / 40)
                 if points / reach <= y["high"]:
                     path.append({"x": round(reach, 5), "y": round(points / reach, 3)})
             if len(path) > 8:
@@ -503,7 +512,7 @@ class World:
                 of_month = [a for a in self.answers if month_name(self.start, a.month) == row["period"]]
                 exposed = sum(name in answer.met for answer in of_month)
                 points.append({"period": row["period"], "responses": len(of_month), "exposed_responses": exposed, "reach": exposed / len(of_month)})
-            trends.append({"touchpoint": name, "label": self.labels[name], "points": points})
+            trends.append({"touchpoint": name, "label": self.labels[name], "points": points, "axis": axis(0, 1.1 * max([0.01] + [point["reach"] for point in points]), 2)})
         moves = steepest = None
         if len(nps) >= 2 and nps[-1]["responses"] >= MIN_RESPONSES and nps[-2]["responses"] >= MIN_RESPONSES:
             moves = self.moves(nps, columns)
@@ -511,13 +520,12 @@ class World:
             if most:
                 steepest = {"label": most["label"], "before": most["points"][0]["reach"], "after": most["points"][-1]["reach"], "since": most["points"][0]["period"]}
         values = [value for row in nps for value in (row["low"], row["high"])]
-        reaches = [point["reach"] for trend in trends for point in trend["points"]]
         return {
             "nps": nps, "y": axis(max(min(values), -100), min(max(values), 100)) if values else axis(0, 100), "moves": moves,
-            "trends": trends if len(nps) >= 2 else [], "reach_axis": axis(0, max(reaches)) if reaches else axis(0, 1), "steepest": steepest,
+            "trends": trends if len(nps) >= 2 else [], "steepest": steepest,
             "restated": [] if self.name != "rich" else [
-                {"period": nps[-3]["period"], "measure": "NPS", "was": round(nps[-3]["nps"]) + 0.6, "is": round(nps[-3]["nps"], 1), "why": "14 answers came later"},
-                {"period": nps[-2]["period"], "measure": "reach of slow_first_reply", "was": 0.052, "is": 0.049, "why": "the help desk exported replies anew"},
+                {"period": nps[-3]["period"], "measure": "nps", "label": None, "is_share": False, "was": round(nps[-3]["nps"]) + 0.6, "is": round(nps[-3]["nps"], 1), "why": "14 answers came later"},
+                {"period": nps[-2]["period"], "measure": "reach", "label": self.labels["slow_first_reply"], "is_share": True, "was": 0.052, "is": 0.049, "why": "the help desk exported replies anew"},
             ],
         }
 
@@ -632,7 +640,8 @@ class World:
                     quotes = [{"text": text, "score": max(score - 2 * (mark == "cost") * place, 0), "period": month_name(self.start, self.months - 1 - place)} for place, text in enumerate(texts[:2])]
                     groups.append({"touchpoint": row["touchpoint"], "label": row["label"], "mark": mark, "comments": comments, "quotes": quotes})
         comments = int(0.3 * len(self.answers)) if self.has_comments else 0
-        return {"comments": comments, "groups": groups[:8] if self.has_comments else []}
+        groups = [g for g in groups if g["mark"] == "cost"][:5] + [g for g in groups if g["mark"] == "gain"][:3]
+        return {"comments": comments, "groups": groups if self.has_comments else []}
 
     def sure(self):
         effects = []
@@ -642,7 +651,7 @@ class World:
             effect = self.effects.get(name)
             if name not in PULL:
                 continue
-            row = {"touchpoint": name, "label": self.labels[name], "exposed_responses": 0, "unknown_responses": 0, "total": None, "direct": None, "risk_ratio": None, "q_value": None, "e_value": None, "e_value_limit": None, "rank": None, "rank_low": None, "rank_high": None, "verdict": "not_measured", "failing": [], "adjusted_for": None}
+            row = {"touchpoint": name, "label": self.labels[name], "exposed_responses": 0, "unknown_responses": 0, "total": None, "direct": None, "risk_ratio": None, "q_value": None, "e_value": None, "e_value_limit": None, "rank": None, "rank_low": None, "rank_high": None, "verdict": "not_measured", "failing": []}
             if effect:
                 n = len(effect["exposed"])
                 ratio = max(effect["risk_ratio"], 0.2)
@@ -656,7 +665,7 @@ class World:
                     "total": effect["points"], "direct": effect["direct"], "risk_ratio": {"estimate": ratio, "low": low, "high": high},
                     "q_value": effect["q"], "e_value": e_value(ratio), "e_value_limit": limit, "rank": rank,
                     "rank_low": rank and ranked.index(overlaps[0]) + 1, "rank_high": rank and ranked.index(overlaps[-1]) + 1, "verdict": effect["verdict"],
-                    "failing": effect["failing"], "adjusted_for": "who they are, month, days to the answer" + (", delivery, billing, care" if touchpoint["stage"] == "support" else ""),
+                    "failing": effect["failing"],
                 }
             elif self.is_measured(touchpoint):
                 row["verdict"] = "not_enough_evidence"
@@ -670,6 +679,10 @@ class World:
             "invited": int(n / 0.31), "response_rate": 0.31 if self.name == "rich" else None, "leaked": int(0.3 * n),
             "left_out": left_out + [{"reason": "not linked: neither order nor customer", "rows": unlinked}] if unlinked else left_out,
             "effects": effects if self.effects else [],
+            "adjustments": [] if not self.effects else [
+                {"labels": [self.labels[n] for n in self.effects if BY_ID[n]["stage"] == "delivery"], "words": "who they are, month, days to the answer"},
+                {"labels": [self.labels[n] for n in self.effects if BY_ID[n]["stage"] != "delivery"], "words": "who they are, month, days to the answer; late, very late, not delivered, damaged; billing error; follow-up"},
+            ],
             "strongest": {"term": "days to the answer", "e_value": 1.9} if self.name != "bare" else None,
             "placebos": [] if n < 2000 else [
                 {"touchpoint": "late", "label": self.labels["late"], "placebo": "previous_answer", "responses": int(0.11 * n), "points": interval(0.2, 0.5), "holds": True, "visible_points": 1.4},
@@ -852,12 +865,12 @@ def hostile(world):
             return [walk(inner, key, parent) for inner in value]
         if not isinstance(value, str):
             return value
-        if key in ("label", "touchpoints", "met", "deepest", "widest") or (key == "touchpoint" and "detractors_per_100" in parent) or (key == "fix"):
+        if key in ("label", "labels", "touchpoints", "met", "deepest", "widest") or (key == "touchpoint" and "detractors_per_100" in parent) or (key == "fix"):
             return labels.setdefault(value, poison(value))
         if key in ("segment", "name") and "columns" not in parent and value:
             return segments.setdefault(value, poison(value))
-        if key in ("action", "owner", "text", "needs", "reason", "why", "measure", "term", "adjusted_for", "value", "key", "bin", "case", "example", "meaning"):
-            return poison(value) if not (key == "measure" and "rows" not in parent and "was" not in parent and "bins" not in parent) else value
+        if key in ("action", "owner", "text", "needs", "reason", "why", "measure", "term", "words", "value", "key", "bin", "case", "example", "meaning"):
+            return poison(value)
         return value
 
     context = walk(world)
@@ -901,7 +914,7 @@ def rounded(value):
 
 
 def main():
-    rich = World("rich", 7, 14_000, 12, (2025, 11), STORES, ALL_FEEDS, ["store_id", "region", "product_category"]).context()
+    rich = World("rich", 7, 9_000, 12, (2025, 11), STORES, ALL_FEEDS, ["store_id", "region", "product_category"]).context()
     worlds = {
         "rich": rich,
         "small": World("small", 3, 515, 12, (2025, 11), [f"S{i:02}" for i in range(1, 41)], ALL_FEEDS, ["region", "product_category"], is_sample=True).context(),
