@@ -158,15 +158,19 @@ def length_on(value, axis):
 # ---- text for places that know no markup --------------------------------------------------------------------
 
 
-def line(text):
-    """One line: no control characters, no line breaks, nothing that turns the direction of what follows."""
-    text = re.sub(r"[\u0000-\u001f\u007f-\u009f\u2028\u2029]+", " ", str(text))
-    return re.sub(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]", "", text).strip()
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
+
+
+def clean(text):
+    """Data inside a sentence: one line, no control characters, nothing that turns the rest of the sentence."""
+    text = re.sub("[\u0000-\u001f\u007f-\u009f\u2028\u2029]+", " ", text)
+    text = re.sub("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff]", "", text).strip()
+    return f"\u2068{text}\u2069" if RIGHT_TO_LEFT.search(text) else text
 
 
 def markdown(text):
-    """One line in which nothing is Markdown or HTML."""
-    text = re.sub(r"([\\`*_{}\[\]<>#|~!&@])", r"\\\1", line(text))
+    """A sentence in which nothing is Markdown or HTML."""
+    text = re.sub(r"([\\`*_{}\[\]<>#|~!&@])", r"\\\1", text)
     return text.replace("://", ":\\/\\/").replace("www.", "www\\.")
 
 
@@ -179,7 +183,7 @@ FILTERS = {
     f.__name__: f
     for f in [
         count, whole, points, signed, signed_whole, number, percent, tick, tick_percent, money,
-        date, day, period, period_beside, period_short, coordinate, at, up, length_on, line, markdown, address,
+        date, day, period, period_beside, period_short, coordinate, at, up, length_on, markdown, address,
     ]
 }
 
@@ -197,7 +201,7 @@ def entry(key):
 
 
 def t(key, **placeholders):
-    """The words at `key`, its placeholders filled in: integers as counts, all else as text."""
+    """The words at `key`, its placeholders filled in: integers as counts, text cleaned."""
     words = entry(key)
     if isinstance(words, dict):
         words = words["one" if placeholders["n"] == 1 else "other"]
@@ -207,7 +211,7 @@ def t(key, **placeholders):
     if asked - placeholders.keys():
         raise KeyError(f"{key!r} asks for {asked - placeholders.keys()}")
     fill = {
-        name: count(value) if isinstance(value, int) else str(value) for name, value in placeholders.items()
+        name: count(value) if isinstance(value, int) else clean(value) for name, value in placeholders.items()
     }
     return re.sub(r"\{(\w+)\}", lambda found: fill[found[1]], words)
 

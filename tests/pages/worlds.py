@@ -379,7 +379,7 @@ class World:
             "touchpoint": name, "label": self.labels[name], "stage": touchpoint["stage"], "role": touchpoint["role"],
             "owner": touchpoint.get("owner"), "action": touchpoint.get("action"), "responses": all_,
             "exposed_responses": n, "reach": n / all_ if is_shown else None,
-            "detractor_share_exposed": detractors / n if is_shown else None, "points": points,
+            "detractor_share_exposed": detractors / n if MIN_CELL <= detractors <= n - MIN_CELL else None, "points": points,
             "attainable_points": points["estimate"] * max(0, 1 - best / (n / all_)) if mark == "cost" and best is not None else None,
             "points_if_all": points["estimate"] * 0.8 * sum(not touchpoint.get("within") or touchpoint["within"] in a.met for a in self.answers) / n if mark == "gain" else None,
             "revenue": {"amount": sum(answer.amount for answer in exposed), "currency": "EUR"},
@@ -511,12 +511,13 @@ class World:
             for row in nps:
                 of_month = [a for a in self.answers if month_name(self.start, a.month) == row["period"]]
                 exposed = sum(name in answer.met for answer in of_month)
-                points.append({"period": row["period"], "responses": len(of_month), "exposed_responses": exposed, "reach": exposed / len(of_month)})
-            trends.append({"touchpoint": name, "label": self.labels[name], "points": points, "axis": axis(0, 1.1 * max([0.01] + [point["reach"] for point in points]), 2)})
+                points.append({"period": row["period"], "responses": len(of_month), "exposed_responses": exposed, "reach": exposed / len(of_month) if exposed >= MIN_CELL else None})
+            trends.append({"touchpoint": name, "label": self.labels[name], "points": points, "axis": axis(0, 1.1 * max([0.01] + [point["reach"] or 0 for point in points]), 2)})
         moves = steepest = None
         if len(nps) >= 2 and nps[-1]["responses"] >= MIN_RESPONSES and nps[-2]["responses"] >= MIN_RESPONSES:
             moves = self.moves(nps, columns)
-            most = max(trends, key=lambda t: abs(t["points"][-1]["reach"] - t["points"][0]["reach"]), default=None)
+            whole = [trend for trend in trends if trend["points"][0]["reach"] and trend["points"][-1]["reach"]]
+            most = max(whole, key=lambda t: abs(t["points"][-1]["reach"] - t["points"][0]["reach"]), default=None)
             if most:
                 steepest = {"label": most["label"], "before": most["points"][0]["reach"], "after": most["points"][-1]["reach"], "since": most["points"][0]["period"]}
         values = [value for row in nps for value in (row["low"], row["high"])]
@@ -676,7 +677,7 @@ class World:
         unlinked = int(0.04 * n)
         return {
             "answers": n + sum(row["rows"] for row in left_out), "counted": n, "linked": n - unlinked,
-            "invited": int(n / 0.31), "response_rate": 0.31 if self.name == "rich" else None, "leaked": int(0.3 * n),
+            "invited": int(n / 0.31), "response_rate": 0.31 if self.name == "rich" else None, "leaked": int(0.3 * n), "nps_weighted": None,
             "left_out": left_out + [{"reason": "not linked: neither order nor customer", "rows": unlinked}] if unlinked else left_out,
             "effects": effects if self.effects else [],
             "adjustments": [] if not self.effects else [
@@ -689,6 +690,11 @@ class World:
                 {"touchpoint": "ticket_opened", "label": self.labels["ticket_opened"], "placebo": "previous_answer", "responses": int(0.11 * n), "points": interval(1.3, 0.5), "holds": False, "visible_points": 1.4},
                 {"touchpoint": "late", "label": self.labels["late"], "placebo": "next_order_late", "responses": int(0.23 * n), "points": interval(-0.1, 0.3), "holds": True, "visible_points": 0.9},
             ],
+            "checks": [] if not self.effects else [
+                {"guardrail": "calibration", "detail": f"tenth {tenth:02} {what}", "value": 0.05 + 0.045 * tenth + shift, "warn_beyond": None, "holds": None, "words": None}
+                for tenth in range(1, 11) for what, shift in [("observed", 0.006 * (-1) ** tenth), ("expected", 0)]
+            ] + [{"guardrail": "landmark", "detail": "", "value": None, "warn_beyond": None, "holds": None, "words": "the answer; when it was sent is not exported"},
+                 {"guardrail": "answers", "detail": "share of co-exposed answers in another order", "value": 0.04, "warn_beyond": 0.1, "holds": True, "words": None}],
             "feeds": [
                 {"feed": feed, "read": r + r // 50, "superseded": r // 80, "filtered": 0, "rejected": r // 50 - r // 80, "after_as_of": 0, "staged": r, "newest": self.run()["as_of"]}
                 for feed, r in [("surveys", n), ("purchases", 3 * n), ("tickets", n // 2), ("interactions", 2 * n)] if feed in self.feeds or feed == "surveys"
@@ -735,8 +741,8 @@ class World:
                 "first": max(actionable, key=lambda row: row["attainable_points"] or 0, default=None),
             },
             "effect_axis": axis(min([0] + [p["low"] for p in shown]), max([1] + [p["high"] for p in shown])),
-            "cost": cost, "gain": gain, "doses": doses, "dose_axis": axis(0, max(shares)) if shares else axis(0, 1),
-            "reach": self.reach(cost["rows"], gain["rows"]), "where": self.where(columns), "change": change,
+            "cost": cost, "gain": gain, "doses": {"rows": doses, "axis": axis(0, max(shares)) if shares else axis(0, 1)},
+            "reach": self.reach(cost["rows"], gain["rows"]), "by_segment": self.where(columns), "change": change,
             "stages": self.stages(), "win_back": win_back, "voices": self.voices(cost["rows"], gain["rows"]), "sure": self.sure(),
         }
 
@@ -774,7 +780,7 @@ class World:
             for row in gain["rows"][:1]:
                 exposed = sum(row["touchpoint"] in a.met for a in recent)
                 if exposed >= MIN_CELL:
-                    keep = {"touchpoint": row["touchpoint"], "label": row["label"], "exposed_responses": exposed, "responses": len(recent)}
+                    keep = {"touchpoint": row["touchpoint"], "label": row["label"], "action": row["action"], "exposed_responses": exposed, "responses": len(recent)}
                     if self.has_comments:
                         quotes = [{"text": text} for text in COMMENTS.get(row["touchpoint"], [])[:1]]
             calls = None
@@ -808,8 +814,10 @@ class World:
 EXAMPLES = {"period": "2026-10", "segment_dimension": "region", "segment": "North", "touchpoint": "late", "responses": "412", "nps": "31.2", "reach": "0.183", "as_of": "2026-10-31T22:59:59.999999Z"}
 
 
-def unit(name, meaning):
+def unit(name, kind, meaning):
     """The unit of a column, where its name or meaning says it."""
+    if kind not in ("float", "integer"):
+        return None
     for sign, word in [("in points", "points"), ("NPS points", "points"), ("from 0 to 1", "0 to 1"), ("share", "0 to 1"), ("_hours", "hours"), ("_days", "days"), ("days ", "days")]:
         if sign in name or sign in meaning:
             return word
@@ -826,7 +834,7 @@ def dictionary():
         for line in header:
             if found := re.match(r"column (\S+) (\w+): (.*)", line):
                 name, kind, meaning = found.groups()
-                columns.append({"position": len(columns) + 1, "name": name, "kind": kind, "unit": unit(name, meaning), "meaning": meaning, "is_key": name in grain, "example": EXAMPLES.get(name)})
+                columns.append({"position": len(columns) + 1, "name": name, "kind": kind, "unit": unit(name, kind, meaning), "meaning": meaning, "is_key": name in grain, "example": EXAMPLES.get(name)})
         tables.append({"name": path.stem, "meaning": header[0].split(": ", 1)[1], "grain": grain, "rows": 412, "columns": columns})
     return tables
 
@@ -869,7 +877,7 @@ def hostile(world):
             return labels.setdefault(value, poison(value))
         if key in ("segment", "name") and "columns" not in parent and value:
             return segments.setdefault(value, poison(value))
-        if key in ("action", "owner", "text", "needs", "reason", "why", "measure", "term", "words", "value", "key", "bin", "case", "example", "meaning"):
+        if key in ("action", "owner", "text", "detail", "needs", "reason", "why", "measure", "term", "words", "value", "key", "bin", "case", "example", "meaning"):
             return poison(value)
         return value
 
@@ -883,7 +891,7 @@ def hostile(world):
     for place, stage in enumerate(report["stages"]["rows"]):
         if place == 3:
             stage["stage"] = "<b onmouseover=window.hostile=14>stage"
-    for table in report["where"]["tables"]:
+    for table in report["by_segment"]["tables"]:
         if table["dimension"] != "store_id":
             table["dimension"] = "\"><script>window.hostile=15</script>"
     files = {}
