@@ -696,7 +696,9 @@ pub struct Sure {
     pub strongest: Option<Strongest>,
     /// `rpt_guardrails`, `placebo`.
     pub placebos: Vec<Placebo>,
-    /// `rpt_guardrails` of `(model)` and `(run)`.
+    /// `rpt_guardrails`, `calibration`: the ten parts of the answers, the least at risk first.
+    pub calibration: Vec<Tenth>,
+    /// The other `rpt_guardrails` of `(model)` and `(run)`.
     pub checks: Vec<Check>,
     /// `rpt_data_quality`, section `rows`.
     pub feeds: Vec<Feed>,
@@ -775,6 +777,16 @@ pub struct Placebo {
     pub holds: bool,
     /// The bias that could have been seen at 80% power, in points.
     pub visible_points: Option<f64>,
+}
+
+/// Detractor shares, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tenth {
+    /// From 1.
+    pub tenth: u64,
+    pub expected: f64,
+    pub observed: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

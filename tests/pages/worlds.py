@@ -690,10 +690,11 @@ class World:
                 {"touchpoint": "ticket_opened", "label": self.labels["ticket_opened"], "placebo": "previous_answer", "responses": int(0.11 * n), "points": interval(1.3, 0.5), "holds": False, "visible_points": 1.4},
                 {"touchpoint": "late", "label": self.labels["late"], "placebo": "next_order_late", "responses": int(0.23 * n), "points": interval(-0.1, 0.3), "holds": True, "visible_points": 0.9},
             ],
+            "calibration": [] if not self.effects or n < 100 else [
+                {"tenth": tenth, "expected": 0.02 + 0.0065 * tenth ** 1.8, "observed": 0.02 + 0.0065 * tenth ** 1.8 + 0.006 * (-1) ** tenth} for tenth in range(1, 11)
+            ],
             "checks": [] if not self.effects else [
-                {"guardrail": "calibration", "detail": f"tenth {tenth:02} {what}", "value": 0.05 + 0.045 * tenth + shift, "warn_beyond": None, "holds": None, "words": None}
-                for tenth in range(1, 11) for what, shift in [("observed", 0.006 * (-1) ** tenth), ("expected", 0)]
-            ] + [{"guardrail": "landmark", "detail": "", "value": None, "warn_beyond": None, "holds": None, "words": "the answer; when it was sent is not exported"},
+                {"guardrail": "landmark", "detail": "", "value": None, "warn_beyond": None, "holds": None, "words": "the answer; when it was sent is not exported"},
                  {"guardrail": "answers", "detail": "share of co-exposed answers in another order", "value": 0.04, "warn_beyond": 0.1, "holds": True, "words": None}],
             "feeds": [
                 {"feed": feed, "read": r + r // 50, "superseded": r // 80, "filtered": 0, "rejected": r // 50 - r // 80, "after_as_of": 0, "staged": r, "newest": self.run()["as_of"]}
