@@ -3,6 +3,7 @@
 - Every field of `src/report/context.rs` stands in every world, and nothing else does; values have its types.
 - Every word that a template asks for is there, and every word that is there is asked for.
 - Templates print without escaping nothing but the style, and carry no script, handler or style attribute.
+- Statistics stay where they belong: none of their words on a sheet, and E-values and the like only at the end.
 Each check is seen to fail before it is believed.
 """
 
@@ -65,7 +66,7 @@ def worlds_fit():
     assert len(structs) >= 40 and len(enums) >= 8, (len(structs), len(enums))
     parts = {"leadership": "Leadership", "stores": "StoresPage", "sheets": "Vec<SheetPage>", "dictionary": "DictionaryPage"}
     worlds = sorted((HERE / "worlds").glob("*.json"))
-    assert len(worlds) >= 4
+    assert len(worlds) >= 5
     for path in worlds:
         world = json.loads(path.read_text(encoding="utf-8"))
         assert world.keys() == parts.keys()
@@ -150,7 +151,37 @@ def templates_tidy():
     print(f"{len(template_files())} templates tidy")
 
 
+# ---- words of statistics ----------------------------------------------------------------------------------
+
+ON_NO_SHEET = r"interval|significan|confiden|percentile|standard error|p-value|q-value|variance|regression|estimate|sample size|\bn \d"
+AT_THE_END = r"E-value|q-value|p-value|risk ratio|\bq:"
+
+
+def words_of_statistics(path, page):
+    """Words of statistics where a reader should not meet them."""
+    text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.S)
+    if path.startswith("stores/") and not path.endswith("index.html"):
+        return re.findall(ON_NO_SHEET, text)
+    if path == "leadership.html":
+        text = re.sub(r"<[^>]+>", " ", page.split("</style>")[1].split('<section id="sure"')[0])
+        return re.findall(AT_THE_END, text)
+    return []
+
+
+def statistics_stay():
+    seen = 0
+    for path, page in pages.pages("rich"):
+        found = words_of_statistics(path, page)
+        assert not found, f"{path}: {found}"
+        seen += 1
+        if path == "leadership.html":
+            assert words_of_statistics(path, page.replace('<section id="cost"', 'q-value <section id="cost"'))
+    assert words_of_statistics("stores/a.html", "<p>its confidence interval</p>")
+    print(f"{seen} pages say no statistics too early")
+
+
 if __name__ == "__main__":
     worlds_fit()
     words_fit()
     templates_tidy()
+    statistics_stay()

@@ -1,7 +1,7 @@
-"""Contexts of four made-up worlds for the pages: `python worlds.py` writes `worlds/*.json`.
+"""Contexts of five made-up worlds for the pages: `python worlds.py` writes `worlds/*.json`.
 
 rich: 26 stores, a year of answers.  small: 515 answers, like the sample.  bare: a handful of answers and no
-tickets.  hostile: names, labels, comments and settings that try to be markup, script or layout.
+tickets.  silent: not one answer.  hostile: names, labels, comments and settings that try to be markup, script or layout.
 
 Answers are simulated one by one with effects known beforehand, so that counts, shares, scores and effects of a
 world fit each other. Ranges are close to what the program would find, not the same: no model is fitted here.
@@ -906,6 +906,19 @@ def hostile(world):
     return context
 
 
+def silent(world):
+    """The same world before anybody has answered."""
+    report = world["leadership"]
+    report |= {"headline": None, "window": None, "stages": None, "reach": None}
+    report["short"] |= {"responses": 0, "cost": None, "gain": None, "moved": None, "first": None}
+    report["change"] |= {"nps": [], "trends": [], "moves": None, "steepest": None}
+    for part in ("rows", "unclear", "small", "signs"):
+        report["cost"][part] = []
+    report["sure"] |= {"answers": 3, "counted": 0, "linked": 0, "leaked": 0, "effects": [], "adjustments": [], "links": [], "left_out": [{"reason": "missing score", "rows": 3}]}
+    world["sheets"], world["stores"]["sheets"] = [], []
+    return world
+
+
 # ---- all worlds -------------------------------------------------------------------------------------------
 
 ALL_FEEDS = {"purchases", "tickets", "interactions"}
@@ -928,9 +941,9 @@ def main():
         "rich": rich,
         "small": World("small", 3, 515, 12, (2025, 11), [f"S{i:02}" for i in range(1, 41)], ALL_FEEDS, ["region", "product_category"], is_sample=True).context(),
         "bare": World("bare", 5, 11, 2, (2026, 9), ["S01", "S02"], {"purchases"}, ["store_id"], follow_ups=False, comments=False).context(),
+        "silent": silent(World("bare", 5, 11, 2, (2026, 9), ["S01", "S02"], {"purchases"}, ["store_id"], follow_ups=False, comments=False).context()),
         "hostile": hostile(World("hostile", 9, 4_000, 12, (2025, 11), STORES, ALL_FEEDS, ["store_id", "region"]).context()),
     }
-    worlds["hostile"]["sheets"] = worlds["hostile"]["sheets"]
     (HERE / "worlds").mkdir(exist_ok=True)
     for name, context in worlds.items():
         text = json.dumps(rounded(context), ensure_ascii=True, indent=1, sort_keys=False)
