@@ -234,23 +234,24 @@ GLOBALS = {
 }
 
 
-def with_minijinja(template, context):
-    engine = minijinja.Environment(
-        loader=lambda name: (REPORT / name).read_text(encoding="utf-8"),
-        undefined_behavior="strict", trim_blocks=True, lstrip_blocks=True,
-        filters=FILTERS, globals=GLOBALS,
-    )
-    return engine.render_template(template, **context)
+# Which template is asked for decides whether text is escaped, also in what it imports.
+MINIJINJA = minijinja.Environment(
+    loader=lambda name: (REPORT / name).read_text(encoding="utf-8"),
+    undefined_behavior="strict", trim_blocks=True, lstrip_blocks=True, filters=FILTERS, globals=GLOBALS,
+)
 
 
-def with_jinja2(template, context):
+def jinja2_engine(escapes):
     engine = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(REPORT), autoescape=template.endswith(".html"),
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.FileSystemLoader(REPORT), autoescape=escapes, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
     )
     engine.filters.update(FILTERS)
     engine.globals.update(GLOBALS)
-    return engine.get_template(template).render(context)
+    return engine
+
+
+JINJA2 = {escapes: jinja2_engine(escapes) for escapes in (True, False)}
 
 
 def same(text):
@@ -261,8 +262,8 @@ def same(text):
 
 
 def render(template, context):
-    page = with_minijinja(template, context)
-    other = with_jinja2(template, context)
+    page = MINIJINJA.render_template(template, **context)
+    other = JINJA2[template.endswith(".html")].get_template(template).render(context)
     if same(page) != same(other):
         at = next(i for i, (a, b) in enumerate(zip(same(page), same(other))) if a != b)
         raise AssertionError(f"{template}: {same(page)[at - 80:at + 80]!r} against {same(other)[at - 80:at + 80]!r}")
