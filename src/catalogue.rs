@@ -55,6 +55,8 @@ struct Written {
     #[serde(default)]
     needs: Vec<String>,
     at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
     factor: Option<String>,
     within: Option<String>,
     #[serde(default)]
@@ -117,6 +119,8 @@ pub struct Events {
     pub needs: Vec<(String, String)>,
     /// The event's column that says when it was met; none for an absence.
     pub at: Option<String>,
+    /// The column that says since when it could do what it does, where that is not `at`.
+    pub since: Option<String>,
 }
 
 /// The catalogue of a run, in order.
@@ -132,18 +136,25 @@ struct File {
 }
 
 impl Catalogue {
+    /// The built-in entries alone.
+    ///
+    /// # Errors
+    /// `Kind::Internal` where they are wrong.
+    pub fn built_in() -> Result<Catalogue> {
+        let built_in: File = toml::from_str(queries::catalogue()?)
+            .map_err(|e| Error::internal("the built-in catalogue is wrong").caused_by(e))?;
+        let meant = |table| written(table).and_then(|entry| meant(entry, None));
+        Ok(Catalogue { touchpoints: built_in.touchpoints.iter().map(meant).collect::<Result<_>>()? })
+    }
+
     /// The built-in entries, the configuration's in place of those with the same id, and its further ones.
     ///
     /// # Errors
     /// `Kind::Config` with the touchpoint's id and a way out.
     pub fn read(config: &Config) -> Result<Catalogue> {
-        let built_in: File = toml::from_str(queries::catalogue()?)
-            .map_err(|e| Error::internal("the built-in catalogue is wrong").caused_by(e))?;
         let mut entries: Vec<Touchpoint> = Vec::new();
         if !config.own_catalogue_only {
-            for table in &built_in.touchpoints {
-                entries.push(meant(written(table)?, None)?);
-            }
+            entries = Catalogue::built_in()?.touchpoints;
         }
         let mut own = BTreeSet::new();
         for (place, table) in config.touchpoints.iter().enumerate() {
@@ -362,6 +373,7 @@ fn events(id: &str, feed: &str, when: &str, written: &Written) -> Result<Events>
         count,
         needs,
         at: written.at.clone(),
+        since: written.since.clone(),
     })
 }
 
@@ -377,6 +389,7 @@ fn definition_hash(written: &Written) -> Result<String> {
     let mut definition = written.clone();
     definition.label.clear();
     (definition.fact, definition.owner, definition.action) = (None, None, None);
+    definition.since = None;
     let text = serde_json::to_vec(&definition)
         .map_err(|e| Error::internal("a touchpoint cannot be written down").caused_by(e))?;
     Ok(Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect())

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 pub use self::delivery::{Delivery, Mode};
@@ -22,18 +22,22 @@ pub use reading::{Covers, Encoding, Partition, Reading};
 use reading::{TypedPartition, TypedReading};
 
 /// What the rest of the program sees.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Config {
     /// Where runs are published: a URL or a path.
     pub output: String,
     /// Where text exports are kept as Parquet between nights.
     pub landing: Option<String>,
     /// The folder that relative paths start from: the configuration file's own.
+    #[serde(skip)]
     pub base: PathBuf,
     /// Decides days, weeks and months.
+    #[serde(serialize_with = "as_text")]
     pub timezone: Tz,
     pub score: Score,
     pub segments: Vec<String>,
+    /// Columns of the purchases or surveys that are held equal beside the segments and the built-in ones.
+    pub covariates: Vec<String>,
     /// Days after which an unanswered journey is taken to be over.
     pub journey_days: u32,
     /// Days that a link without an order, and an answer about its customer, look back.
@@ -42,7 +46,11 @@ pub struct Config {
     pub identity: Identity,
     /// Bytes that the SQL engine may use; none: half of what the machine or its container allows.
     pub memory_pool: Option<u64>,
+    pub retention: Retention,
+    /// A file on this machine that a run's figures are written to, as Prometheus reads them.
+    pub metrics_textfile: Option<PathBuf>,
     /// Times after this local day are implausible; none: each source's newest object, plus a day.
+    #[serde(serialize_with = "as_text_if_any")]
     pub plausible_until: Option<chrono::NaiveDate>,
     pub sources: BTreeMap<String, Source>,
     /// What may change between two nights before a run warns or stops.
@@ -52,16 +60,28 @@ pub struct Config {
     /// The built-in catalogue is left out.
     pub own_catalogue_only: bool,
     /// Storage settings from the environment (`AWS_*`). Never printed, never part of a fingerprint.
+    #[serde(skip)]
     pub environment: Environment,
     /// The file's name, for errors.
+    #[serde(skip)]
     pub file: String,
     /// The text of the file, as published in the manifest (it may hold no secrets).
+    #[serde(skip)]
     pub text: String,
     /// The sample compiled into the binary stands in for files.
     pub embedded: bool,
 }
 
-#[derive(Debug, Clone)]
+/// Which published runs are kept; the latest always is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Retention {
+    /// The newest so many; none: all.
+    pub keep_runs: Option<u32>,
+    /// No run is removed before so many days after its publication.
+    pub min_age_days: u32,
+}
+
+#[derive(Debug, Clone, Serialize)]
 pub struct Analysis {
     pub window_days: u32,
     pub period: Period,
@@ -69,6 +89,12 @@ pub struct Analysis {
     pub survey_kinds: Option<Vec<String>>,
     pub survey_triggers: Option<Vec<String>>,
     pub repeat_responses: RepeatResponses,
+    /// Fewer exposed customers than this are not enough evidence.
+    pub min_responses: u32,
+    /// Effects inside both margins are not worth acting on: NPS points of the whole, and detractor risk
+    /// per exposed person.
+    pub margin_nps_points: f64,
+    pub margin_risk_difference: f64,
     /// A share of the rows handed on, per feed.
     pub max_rejected_share: f64,
     /// A share of all answers that are staged, in the window or not.
@@ -76,7 +102,7 @@ pub struct Analysis {
 }
 
 /// By what the rows of different exports are taken to be of the same customer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Identity {
     /// Columns, the one asked first comes first.
     pub matched: Vec<String>,
@@ -85,7 +111,7 @@ pub struct Identity {
 }
 
 /// What a night is compared with: the exports as the last published run found them.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ContractRules {
     /// A column in use that is missing or has another type.
     pub on_change: OnBreach,
@@ -97,14 +123,14 @@ pub struct ContractRules {
 }
 
 /// What becomes of a run whose exports are not what they were.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnBreach {
     Warn,
     Stop,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Period {
     Month,
@@ -120,7 +146,7 @@ impl Period {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RepeatResponses {
     All,
@@ -128,7 +154,7 @@ pub enum RepeatResponses {
 }
 
 /// The scale of the question and where its classes begin. Scores are whole numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Score {
     pub min: i64,
     pub max: i64,
@@ -139,10 +165,11 @@ pub struct Score {
 }
 
 /// One feed's source: its tables, and how their columns become the feed's.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Source {
     pub feed: String,
     /// Naive times in this source are local to this zone.
+    #[serde(serialize_with = "as_text")]
     pub timezone: Tz,
     /// How its times are written, beside the forms that are always read.
     pub timestamp_formats: Vec<String>,
@@ -150,13 +177,14 @@ pub struct Source {
     pub decimal: char,
     pub tables: BTreeMap<String, Table>,
     pub mapping: Mapping,
-    /// The export's words for an interaction's kind, mapped to ours.
-    pub kinds: BTreeMap<String, String>,
+    /// By column of a few words: the export's and ours.
+    pub words: BTreeMap<String, BTreeMap<String, String>>,
     /// The day from which the export is complete; none: its first event.
+    #[serde(serialize_with = "as_text_if_any")]
     pub starts_on: Option<chrono::NaiveDate>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Table {
     pub url: Located<String>,
     pub format: Format,
@@ -166,7 +194,7 @@ pub struct Table {
     pub max_age_hours: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     Csv,
@@ -215,7 +243,8 @@ impl Format {
 /// Endings that compressed objects carry after that of their format.
 pub const COMPRESSED: &[&str] = &[".gz", ".gzip", ".zst", ".zstd"];
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mapping {
     /// Canonical column to raw column name or SQL expression.
     Columns(BTreeMap<String, Located<String>>),
@@ -224,15 +253,50 @@ pub enum Mapping {
 }
 
 /// A value and the line of the configuration that it stands on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
 pub struct Located<T> {
     pub value: T,
+    #[serde(skip)]
     pub line: usize,
 }
 
-/// Storage settings by variable name; its `Debug` shows names only.
+/// Storage settings, and what addresses name as `${NAME}`, by variable name; its `Debug` shows names only.
 #[derive(Clone, Default)]
 pub struct Environment(pub BTreeMap<String, String>);
+
+impl Environment {
+    /// Takes in the variables that a configuration names.
+    #[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
+    fn with_named_in(mut self, text: &str) -> Environment {
+        for (name, _) in text.split("${").skip(1).filter_map(|rest| rest.split_once('}')) {
+            if let Ok(value) = std::env::var(name) {
+                self.0.insert(name.to_string(), value);
+            }
+        }
+        self
+    }
+
+    /// An address with its variables' values.
+    fn fill(&self, address: &str, refused: impl Fn(String) -> Error) -> Result<String> {
+        let mut filled = String::new();
+        let mut parts = address.split("${");
+        filled.push_str(parts.next().unwrap_or_default());
+        for part in parts {
+            let Some((name, rest)) = part.split_once('}') else {
+                return Err(refused("a variable's name does not end".into())
+                    .hint("write it as ${NAME}; an address cannot hold `${` otherwise"));
+            };
+            let Some(value) = self.0.get(name) else {
+                return Err(refused(format!("the variable `{name}` is not set"))
+                    .hint(format!("set {name} in the environment of the job")));
+            };
+            filled.push_str(value);
+            filled.push_str(rest);
+        }
+        Ok(filled)
+    }
+}
 
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -252,6 +316,8 @@ struct Typed {
     #[serde(default)]
     segments: Vec<String>,
     #[serde(default)]
+    covariates: Vec<String>,
+    #[serde(default)]
     journey: TypedJourney,
     #[serde(default)]
     analysis: TypedAnalysis,
@@ -261,6 +327,10 @@ struct Typed {
     memory: TypedMemory,
     #[serde(default)]
     contract: TypedContract,
+    #[serde(default)]
+    retention: TypedRetention,
+    #[serde(default)]
+    metrics: TypedMetrics,
     plausible_until: Option<Spanned<String>>,
     sources: Spanned<BTreeMap<String, Spanned<TypedSource>>>,
     #[serde(default)]
@@ -309,6 +379,9 @@ struct TypedAnalysis {
     survey_kinds: Option<Vec<String>>,
     survey_triggers: Option<Vec<String>>,
     repeat_responses: RepeatResponses,
+    min_responses: u32,
+    margin_nps_points: f64,
+    margin_risk_difference: f64,
     max_rejected_share: f64,
     min_link_rate: f64,
 }
@@ -321,10 +394,32 @@ impl Default for TypedAnalysis {
             survey_kinds: None,
             survey_triggers: None,
             repeat_responses: RepeatResponses::All,
+            min_responses: 30,
+            margin_nps_points: 0.1,
+            margin_risk_difference: 0.01,
             max_rejected_share: 0.01,
             min_link_rate: 0.5,
         }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TypedRetention {
+    keep_runs: Option<Spanned<u32>>,
+    min_age_days: u32,
+}
+
+impl Default for TypedRetention {
+    fn default() -> Self {
+        Self { keep_runs: None, min_age_days: 7 }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct TypedMetrics {
+    textfile: Option<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]
@@ -371,8 +466,8 @@ struct TypedSource {
     columns: Option<BTreeMap<String, Spanned<String>>>,
     query: Option<Spanned<String>>,
     timezone: Option<Spanned<String>>,
-    #[serde(default)]
-    kinds: BTreeMap<String, String>,
+    kinds: Option<Spanned<BTreeMap<String, String>>>,
+    words: Option<Spanned<BTreeMap<String, BTreeMap<String, String>>>>,
     starts_on: Option<Spanned<String>>,
     max_age_hours: Option<u32>,
     mode: Option<Mode>,
@@ -452,7 +547,34 @@ impl TypedTable {
 
 // ---- as meant ----------------------------------------------------------------------------------------
 
+fn as_text<S: serde::Serializer>(value: &impl std::fmt::Display, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+fn as_text_if_any<S: serde::Serializer>(
+    value: &Option<impl std::fmt::Display>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => to.collect_str(value),
+        None => to.serialize_none(),
+    }
+}
+
 impl Config {
+    /// Columns by which answers are told apart: the segments, then covariates that are no segment.
+    pub fn dimensions(&self) -> Vec<&String> {
+        let others = self.covariates.iter().filter(|name| !self.segments.contains(name));
+        self.segments.iter().chain(others).collect()
+    }
+
+    /// Every setting with its value, defaults filled in, as published in the manifest: neither secrets,
+    /// which stand in the environment, nor where a value is written in the file.
+    pub fn settings(&self) -> Result<serde_json::Value> {
+        serde_json::to_value(self)
+            .map_err(|e| Error::internal("the settings cannot be written as JSON").caused_by(e))
+    }
+
     /// Reads the file at `path`.
     ///
     /// # Errors
@@ -464,6 +586,7 @@ impl Config {
                 .hint("name another file with --config, or write one with `aftersale init`")
                 .caused_by(e)
         })?;
+        let environment = environment.with_named_in(&text);
         let base = match path.parent() {
             Some(parent) if parent != Path::new("") => parent.to_path_buf(),
             _ => PathBuf::from("."),
@@ -479,6 +602,25 @@ impl Config {
     }
 
     /// Where a key stands: `file:line`. The key is a path such as `analysis.window_days` or
+    /// Refuses an output or a landing place inside the exports, however they were given.
+    ///
+    /// # Errors
+    /// `Kind::Config` with the line of the source that lists the place.
+    pub fn check_places(&self) -> Result<()> {
+        for (key, place) in [("output", Some(&self.output)), ("landing", self.landing.as_ref())] {
+            for table in self.sources.values().flat_map(|source| source.tables.values()) {
+                if place.is_some_and(|place| lies_in(place, &table.url.value, &self.base)) {
+                    return Err(Error::config(format!("`{key}` lies inside the exports that are read"))
+                        .with("file", format!("{}:{}", self.file, table.url.line))
+                        .hint(
+                            "publish to a place that no source lists, or the next night reads its own tables",
+                        ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// `touchpoints.2.when`; where it is not written, the place of what it belongs to.
     pub fn place(&self, key: &str) -> String {
         let place = Place { text: &self.text, file: &self.file };
@@ -551,7 +693,11 @@ impl Place<'_> {
         let mut sources = BTreeMap::new();
         for (feed, source) in typed.sources.into_inner() {
             let at = source.span().start;
-            let source = self.source(&feed, source.into_inner(), at, timezone)?;
+            let mut source = self.source(&feed, source.into_inner(), at, timezone)?;
+            for table in source.tables.values_mut() {
+                let said = |what: String| self.error_at_line(table.url.line, what);
+                table.url.value = environment.fill(&table.url.value, said)?;
+            }
             sources.insert(feed, source);
         }
         if !sources.contains_key("surveys") {
@@ -577,39 +723,35 @@ impl Place<'_> {
                     .hint("give from 1 to 36500 days"));
             }
         }
-        let mut seen = BTreeSet::new();
-        for (place, segment) in typed.segments.iter().enumerate() {
-            let key = format!("segments.{place}");
-            if !is_plain_name(segment) || segment == "all" {
-                return Err(self
-                    .error_of(&key, format!("the segment `{segment}` is not a column name"))
-                    .hint("use a column of the purchases or surveys: lower-case letters, digits and _"));
-            }
-            if !seen.insert(segment) {
-                return Err(self
-                    .error_of(&key, format!("the segment `{segment}` is named twice"))
-                    .hint("name it once"));
-            }
-        }
-        let output = typed.output.clone().unwrap_or_else(|| "data/out".into());
-        for (key, place) in [("output", Some(&output)), ("landing", typed.landing.as_ref())] {
-            let tables = sources.values().flat_map(|source| source.tables.values());
-            for table in tables {
-                if place.is_some_and(|place| lies_in(place, &table.url.value, &base)) {
+        for (what, list, names) in
+            [("segment", "segments", &typed.segments), ("covariate", "covariates", &typed.covariates)]
+        {
+            let mut seen = BTreeSet::new();
+            for (place, name) in names.iter().enumerate() {
+                let key = format!("{list}.{place}");
+                if !is_plain_name(name) || name == "all" {
                     return Err(self
-                        .error_at_line(
-                            table.url.line,
-                            format!("`{key}` lies inside the exports that are read"),
-                        )
-                        .hint(
-                            "publish to a place that no source lists, or the next night reads its own tables",
-                        ));
+                        .error_of(&key, format!("the {what} `{name}` is not a column name"))
+                        .hint("use a column of the purchases or surveys: lower-case letters, digits and _"));
+                }
+                if !seen.insert(name) {
+                    return Err(self
+                        .error_of(&key, format!("the {what} `{name}` is named twice"))
+                        .hint("name it once"));
                 }
             }
         }
-        Ok(Config {
-            output: typed.output.unwrap_or_else(|| "data/out".into()),
-            landing: typed.landing,
+        let retention = self.retention(typed.retention)?;
+        let metrics_textfile = typed.metrics.textfile.map(|path| base.join(path));
+        let config = Config {
+            output: match typed.output {
+                Some(output) => environment.fill(&output, |what| self.error_of("output", what))?,
+                None => "data/out".into(),
+            },
+            landing: match typed.landing {
+                Some(place) => Some(environment.fill(&place, |what| self.error_of("landing", what))?),
+                None => None,
+            },
             base,
             timezone,
             score: match typed.score {
@@ -617,11 +759,14 @@ impl Place<'_> {
                 None => Score::zero_to_ten(),
             },
             segments: typed.segments,
+            covariates: typed.covariates,
             journey_days: typed.journey.journey_days,
             lookback_days: typed.journey.lookback_days,
             analysis,
             identity: self.identity(typed.identity)?,
             memory_pool: typed.memory.pool.as_ref().map(|pool| self.bytes(pool)).transpose()?,
+            retention,
+            metrics_textfile,
             plausible_until: typed.plausible_until.as_ref().map(|day| self.day(day)).transpose()?,
             sources,
             contract,
@@ -631,10 +776,34 @@ impl Place<'_> {
             file: self.file.to_string(),
             text: self.text.to_string(),
             embedded: false,
+        };
+        config.check_places()?;
+        Ok(config)
+    }
+
+    fn retention(&self, typed: TypedRetention) -> Result<Retention> {
+        if let Some(keep) = typed.keep_runs.as_ref().filter(|keep| *keep.get_ref() < 2) {
+            return Err(self
+                .error(keep.span().start, format!("`retention.keep_runs` is {}", keep.get_ref()))
+                .hint("keep at least 2: readers may still be in the run before the latest"));
+        }
+        Ok(Retention {
+            keep_runs: typed.keep_runs.map(Spanned::into_inner),
+            min_age_days: typed.min_age_days,
         })
     }
 
     fn analysis(&self, typed: TypedAnalysis) -> Result<Analysis> {
+        for (name, margin, most) in [
+            ("analysis.margin_nps_points", typed.margin_nps_points, 200.0),
+            ("analysis.margin_risk_difference", typed.margin_risk_difference, 1.0),
+        ] {
+            if !(0.0..=most).contains(&margin) {
+                return Err(self
+                    .error_of(name, format!("`{name}` is {margin}"))
+                    .hint(format!("give a number from 0 to {most}")));
+            }
+        }
         for (name, share) in [
             ("analysis.max_rejected_share", typed.max_rejected_share),
             ("analysis.min_link_rate", typed.min_link_rate),
@@ -667,6 +836,9 @@ impl Place<'_> {
             survey_kinds: typed.survey_kinds,
             survey_triggers: typed.survey_triggers,
             repeat_responses: typed.repeat_responses,
+            min_responses: typed.min_responses,
+            margin_nps_points: typed.margin_nps_points,
+            margin_risk_difference: typed.margin_risk_difference,
             max_rejected_share: typed.max_rejected_share,
             min_link_rate: typed.min_link_rate,
         })
@@ -808,11 +980,7 @@ impl Place<'_> {
         let formats: Vec<Format> = tables.values().map(|table| table.format).collect();
         self.refuse_misplaced(&reading, &formats)?;
         let values = self.agreed(feed, &tables, zone)?;
-        if !typed.kinds.is_empty() && known.column("kind").is_none() {
-            return Err(self
-                .error(at, format!("`kinds` stands in [sources.{feed}]"))
-                .hint("only interactions and identities have kinds"));
-        }
+        let words = self.words(known, typed.kinds, typed.words)?;
         Ok(Source {
             feed: feed.to_string(),
             timezone: values.timezone.unwrap_or(zone),
@@ -820,9 +988,57 @@ impl Place<'_> {
             decimal: values.decimal,
             tables,
             mapping,
-            kinds: typed.kinds,
+            words,
             starts_on: typed.starts_on.as_ref().map(|day| self.day(day)).transpose()?,
         })
+    }
+
+    /// What the export's words mean, by column; `kinds` is short for those of `kind`.
+    fn words(
+        &self,
+        feed: &feeds::Feed,
+        kinds: Option<Spanned<BTreeMap<String, String>>>,
+        words: Option<Spanned<BTreeMap<String, BTreeMap<String, String>>>>,
+    ) -> Result<BTreeMap<String, BTreeMap<String, String>>> {
+        let columns: Vec<&str> = feed.words().map(|(name, _)| name).collect();
+        let at = words.as_ref().map_or(0, |said| said.span().start);
+        let mut meant = words.map(Spanned::into_inner).unwrap_or_default();
+        let mut lines: BTreeMap<String, usize> = meant.keys().map(|column| (column.clone(), at)).collect();
+        if let Some(kinds) = kinds {
+            lines.insert("kind".into(), kinds.span().start);
+            meant.entry("kind".into()).or_default().extend(kinds.into_inner());
+        }
+        for (column, words) in &meant {
+            let at = lines.get(column).copied().unwrap_or(at);
+            let Some((_, known)) = feed.words().find(|(name, _)| name == column) else {
+                let refused =
+                    self.error(at, format!("`{column}` of {} does not hold one of a few words", feed.name));
+                return Err(match columns.as_slice() {
+                    [] => refused.hint("only ticket_events, interactions and identities have such columns"),
+                    columns => {
+                        refused.hint(format!("such columns of {} are {}", feed.name, columns.join(", ")))
+                    }
+                });
+            };
+            if let Some((theirs, _)) = words.iter().find(|(_, ours)| ["?", "…", ""].contains(&ours.trim()))
+            {
+                return Err(self.error(at, format!("`{theirs}` of `{column}` is still a question")).hint(
+                    format!("the words are {}; leave out what is none of them", known.known.join(", ")),
+                ));
+            }
+            for ours in words.values().filter(|ours| !known.known.contains(&ours.as_str())) {
+                let like = nearest(ours, known.known);
+                if !known.are_all && like.is_none() {
+                    continue;
+                }
+                let refused = self.error(at, format!("`{ours}` is no word for `{column}` that is known"));
+                return Err(match like {
+                    Some(like) => refused.hint(format!("did you mean `{like}`?")),
+                    None => refused.hint(format!("the words are {}", known.known.join(", "))),
+                });
+            }
+        }
+        Ok(meant)
     }
 
     fn column(&self, feed: &str, name: String, source: Spanned<String>) -> Result<(String, Located<String>)> {
@@ -961,12 +1177,21 @@ fn parse_bytes(text: &str) -> Option<u64> {
     number.checked_mul(unit).filter(|bytes| *bytes >= 64_000_000)
 }
 
+/// A local path as it is without links, as far as it is there.
+fn real(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(real), ..) => real,
+        (Err(_), Some(parent), Some(name)) => real(parent).join(name),
+        _ => path.to_path_buf(),
+    }
+}
+
 /// Whether a place lies in the folder that a source's address lists.
 fn lies_in(place: &str, url: &str, base: &Path) -> bool {
     let whole = |address: &str| match address.contains("://") {
         true => address.trim_end_matches('/').to_string(),
         false => std::path::absolute(base.join(address))
-            .map(|path| path.components().collect::<PathBuf>().to_string_lossy().into_owned())
+            .map(|path| real(&path.components().collect::<PathBuf>()).to_string_lossy().into_owned())
             .unwrap_or_default(),
     };
     let is_object = |name: &str| name.contains('.');
@@ -1002,10 +1227,12 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, name)| name)
 }
 
-/// The environment's storage settings.
+/// The environment's storage settings, and the tests' order to fail (`store/faults.rs`).
 #[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
 pub fn environment() -> Environment {
-    Environment(std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect())
+    Environment(
+        std::env::vars().filter(|(name, _)| name.starts_with("AWS_") || name == "AFTERSALE_FAULT").collect(),
+    )
 }
 
 #[cfg(test)]
@@ -1036,6 +1263,19 @@ mod tests {
         assert_eq!(config.sources["tickets"].tables["tickets"].format, Format::Parquet);
         assert_eq!(config.identity.matched, ["customer_id", "email"]);
         assert_eq!(config.identity.max_customers_per_value, 5);
+        let analysis = &config.analysis;
+        assert_eq!(
+            (analysis.min_responses, analysis.margin_nps_points, analysis.margin_risk_difference),
+            (30, 0.1, 0.01)
+        );
+    }
+
+    #[test]
+    fn dimensions_are_the_segments_then_further_covariates() {
+        let config = parse(&format!(
+            "segments = [\"region\", \"store_id\"]\ncovariates = [\"mode\", \"region\"]\n{LEAST}"
+        ));
+        assert_eq!(config.unwrap().dimensions(), ["region", "store_id", "mode"]);
     }
 
     #[test]
@@ -1072,6 +1312,49 @@ mod tests {
             assert_eq!((message.as_str(), file.as_str()), (said, "aftersale.toml:6"));
         }
 
+        for (wrong, said, way_out) in [
+            (
+                "words = { outcme = { a = \"answered\" } }",
+                "`outcme` of interactions does not hold one of a few words",
+                "such columns of interactions are kind, initiated_by, outcome",
+            ),
+            (
+                "words = { initiated_by = { out = \"us\" } }",
+                "`us` is no word for `initiated_by` that is known",
+                "the words are company, customer",
+            ),
+            (
+                "words.kind = { RMA = \"?\" }",
+                "`RMA` of `kind` is still a question",
+                "the words are follow_up, call, invoice, billing_error, repair, warranty_claim, visit, offer; \
+                 leave out what is none of them",
+            ),
+            (
+                "kinds = { courtesy = \"followup\" }",
+                "`followup` is no word for `kind` that is known",
+                "did you mean `follow_up`?",
+            ),
+        ] {
+            let (message, file, hint) =
+                refusal(&format!("{LEAST}[sources.interactions]\nurl = \"i.csv\"\n{wrong}\n"));
+            assert_eq!((message.as_str(), file.as_str(), hint.as_str()), (said, "aftersale.toml:7", way_out));
+        }
+
+        let (message, file, hint) = refusal(&format!("output = \"s3://${{NOBODY_SET_THIS}}/out\"\n{LEAST}"));
+        assert_eq!(
+            (message.as_str(), file.as_str(), hint.as_str()),
+            (
+                "the variable `NOBODY_SET_THIS` is not set",
+                "aftersale.toml:1",
+                "set NOBODY_SET_THIS in the environment of the job"
+            )
+        );
+        let (message, file, _) = refusal(&LEAST.replace("s.csv", "${NOBODY_SET_THIS}/s.csv"));
+        assert_eq!(
+            (message.as_str(), file.as_str()),
+            ("the variable `NOBODY_SET_THIS` is not set", "aftersale.toml:2")
+        );
+
         let (message, ..) = refusal(&format!("{LEAST}[memory]\npool = \"1MB\"\n"));
         assert_eq!(message, "`1MB` is not a size");
     }
@@ -1082,6 +1365,12 @@ mod tests {
             ("[journey]\nlookback_days = 0\n", "`journey.lookback_days` is 0", 6),
             ("[analysis]\nperiod = \"week\"\nwindow_days = 99999\n", "`analysis.window_days` is 99999", 7),
             ("[analysis]\nmin_link_rate = 1.5\n", "`analysis.min_link_rate` is 1.5", 6),
+            ("[analysis]\nmargin_nps_points = -0.1\n", "`analysis.margin_nps_points` is -0.1", 6),
+            (
+                "[analysis]\nmin_responses = 20\nmargin_risk_difference = 1.5\n",
+                "`analysis.margin_risk_difference` is 1.5",
+                7,
+            ),
             ("[contract]\nvolume = { max_drop = 2.0 }\n", "`contract.volume.max_drop` is 2", 6),
             ("[analysis]\nsurvey_kinds = []\n", "`analysis.survey_kinds` is an empty list", 6),
             (
@@ -1094,8 +1383,15 @@ mod tests {
             assert_eq!((said.as_str(), file), (message, format!("aftersale.toml:{line}")));
             assert!(!hint.is_empty(), "{message}");
         }
-        let (_, file, _) = refusal(&format!("segments = [\n  \"region\",\n  \"Store ID\",\n]\n{LEAST}"));
-        assert_eq!(file, "aftersale.toml:3");
+        for (what, list) in [("segment", "segments"), ("covariate", "covariates")] {
+            let (message, file, _) =
+                refusal(&format!("{list} = [\n  \"region\",\n  \"Store ID\",\n]\n{LEAST}"));
+            assert_eq!(message, format!("the {what} `Store ID` is not a column name"));
+            assert_eq!(file, "aftersale.toml:3");
+            let (message, file, _) = refusal(&format!("{list} = [\"region\", \"region\"]\n{LEAST}"));
+            assert_eq!(message, format!("the {what} `region` is named twice"));
+            assert_eq!(file, "aftersale.toml:1");
+        }
     }
 
     #[test]

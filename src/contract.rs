@@ -44,6 +44,9 @@ pub struct FeedContract {
 pub struct TableContract {
     /// Rows read.
     pub rows: u64,
+    /// Rows that the last delivery brought; none before the second.
+    #[serde(default)]
+    pub new_rows: Option<u64>,
     pub columns: BTreeMap<String, ColumnContract>,
 }
 
@@ -76,6 +79,8 @@ pub struct TableSeen {
     pub columns: Vec<(String, String)>,
     /// The files, the oldest first.
     pub files: Vec<FileSeen>,
+    /// Files do not name columns that have no value in them, as JSON does.
+    pub leaves_out: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -126,11 +131,13 @@ pub struct Watch {
     goes_on: bool,
     pub now: Contract,
     pub changes: Vec<Change>,
+    /// By feed and table: the rows of the last run's delivery and of this one's.
+    deliveries: Vec<(String, u64, u64)>,
 }
 
 impl Watch {
     pub fn new(before: Option<Before>, goes_on: bool) -> Watch {
-        Watch { before, goes_on, now: Contract::default(), changes: Vec::new() }
+        Watch { before, goes_on, now: Contract::default(), changes: Vec::new(), deliveries: Vec::new() }
     }
 
     /// The run that this one is compared with.
@@ -162,16 +169,33 @@ impl Watch {
             changes.iter_mut().for_each(|change| change.breaks &= !is_mapped_anew);
             self.changes.extend(changes);
         }
-        let of_table = |table: &TableSeen| {
+        let new_rows: Vec<Option<u64>> = tables.iter().map(|table| self.new_rows(feed, table)).collect();
+        let of_table = |(table, new_rows): (&TableSeen, Option<u64>)| {
             let newest = table.files.iter().rev().take(NEWEST_FILES);
             let columns = table.columns.iter().map(|(name, kind)| {
                 let is_steady = newest.clone().all(|file| !file.lacks.contains(name));
                 (name.clone(), ColumnContract { kind: words_of(kind).into(), is_used: false, is_steady })
             });
-            (table.name.clone(), TableContract { rows: table.rows, columns: columns.collect() })
+            (table.name.clone(), TableContract { rows: table.rows, new_rows, columns: columns.collect() })
         };
-        let tables = tables.iter().map(of_table).collect();
+        let tables = tables.iter().zip(new_rows).map(of_table).collect();
         self.now.feeds.insert(feed.into(), FeedContract { mapping, tables, ..FeedContract::default() });
+    }
+
+    /// The rows that a table has more than in the last run, by files that are new since; what is known of
+    /// the last delivery where nothing has come.
+    fn new_rows(&mut self, feed: &str, table: &TableSeen) -> Option<u64> {
+        let (before, known) = self.before_of(feed)?;
+        let was = before.tables.get(&table.name)?;
+        let is_known = |file: &&FileSeen| known.contains(&(file.url.clone(), file.etag.clone()));
+        if table.files.iter().all(|file| is_known(&file)) {
+            return was.new_rows;
+        }
+        let new_rows = table.rows.checked_sub(was.rows)?;
+        if let Some(last) = was.new_rows {
+            self.deliveries.push((format!("{feed}, table {}", table.name), last, new_rows));
+        }
+        Some(new_rows)
     }
 
     /// Whether a change of this feed's stops the run.
@@ -214,6 +238,12 @@ impl Watch {
         if let Some(now) = self.now.feeds.get_mut(feed) {
             now.rows = rows;
         }
+    }
+
+    /// Deliveries that bring less than the last one's, by more than this share: table, rows then, rows now.
+    pub fn smaller_deliveries(&self, max_drop: f64) -> Vec<(String, u64, u64)> {
+        let is_small = |was: u64, now: u64| (now as f64) < was as f64 * (1.0 - max_drop);
+        self.deliveries.iter().filter(|(_, was, now)| is_small(*was, *now)).cloned().collect()
     }
 
     /// Feeds that lost more than this share of their rows: name, rows before, rows now.
@@ -267,9 +297,12 @@ fn compare(
             }
             Some(_) => continue,
         };
+        let is_missing = is.starts_with("is missing");
         let mut change = change(name, Some(column), is, column.is_used);
-        if change.is.starts_with("is missing") {
+        if is_missing {
             change.perhaps = most_alike(name, &new_columns);
+            // Where nothing is said of what is empty, only another name tells of a change.
+            change.breaks &= !table.leaves_out || change.perhaps.is_some();
         }
         new_columns.retain(|new| Some(*new) != change.perhaps.as_deref());
         changes.push(change);
@@ -341,6 +374,7 @@ mod tests {
     /// A table of text columns in files, each named with the columns that it lacks.
     fn table(columns: &[&str], files: &[(&str, &[&str])]) -> TableSeen {
         TableSeen {
+            leaves_out: false,
             name: "t".into(),
             rows: 10,
             columns: columns.iter().map(|name| (name.to_string(), "Utf8".to_string())).collect(),

@@ -1,4 +1,4 @@
-//! What can go wrong, in seven kinds, and what a person can do about it.
+//! What can go wrong, in eight kinds, and what a person can do about it.
 //!
 //! An [`Error`] owns its hint and its context; it is passed up, never logged on the way, and printed
 //! in one place (`cli::print_error`). The kind alone decides the exit code. No error carries a
@@ -8,7 +8,7 @@ use std::fmt;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The seven kinds; each is one exit code of the command (`README.md`, "Exit codes").
+/// The eight kinds; each is one exit code of the command (`README.md`, "Exit codes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The command line asks for something that does not exist.
@@ -21,6 +21,8 @@ pub enum Kind {
     Internal,
     /// A read or a write failed.
     Io,
+    /// Another run is at work here, or the time allowed is over; try again later.
+    Busy,
     /// The configuration is wrong.
     Config,
     /// A signal asked the run to stop.
@@ -36,6 +38,7 @@ impl Kind {
             Kind::Unavailable => 69,
             Kind::Internal => 70,
             Kind::Io => 74,
+            Kind::Busy => 75,
             Kind::Config => 78,
             Kind::Stopped { signal } => 128 + signal as u8,
         }
@@ -79,6 +82,10 @@ impl Error {
         Self::new(Kind::Io, message)
     }
 
+    pub fn busy(message: impl Into<String>) -> Self {
+        Self::new(Kind::Busy, message)
+    }
+
     pub fn config(message: impl Into<String>) -> Self {
         Self::new(Kind::Config, message)
     }
@@ -89,10 +96,25 @@ impl Error {
         self
     }
 
+    /// Of an error that knows its line in the configuration: the file, too.
+    pub fn in_configuration(mut self, file: &str) -> Self {
+        if self.context.iter().all(|(key, _)| *key != "file")
+            && let Some(line) = self.context.iter_mut().find(|(key, _)| *key == "line")
+        {
+            *line = ("file", format!("{file}:{}", line.1));
+        }
+        self
+    }
+
     /// The way out, said to the person who meets the error.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The way out where the error has none of its own.
+    pub fn or_hint(self, hint: impl Into<String>) -> Self {
+        if self.hint.is_some() { self } else { self.hint(hint) }
     }
 
     /// Keeps the error underneath.

@@ -10,11 +10,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
 use arrow::compute::cast as cast_array;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimestampMicrosecondType};
 use datafusion::common::{Column as ColumnRef, ScalarValue};
-use datafusion::functions_aggregate::expr_fn::{count, min};
+use datafusion::functions::math::expr_fn::round;
+use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
 use datafusion::logical_expr::conditional_expressions::CaseBuilder;
 use datafusion::logical_expr::{Expr, ExprSchemable, JoinType, case, cast, lit, when};
 use datafusion::prelude::DataFrame;
@@ -110,22 +111,24 @@ pub async fn check(engine: &Engine, config: &Config, catalogue: &Catalogue) -> R
     Ok(())
 }
 
-/// Refuses segments that are no column of the purchases or surveys.
+/// Refuses segments and covariates that are no column of the purchases or surveys.
 ///
 /// # Errors
-/// `Kind::Config` with the segment's line and the columns there.
+/// `Kind::Config` with the name's line and the columns there.
 pub fn check_segments(config: &Config, typed: &BTreeMap<&'static str, Typed>) -> Result<()> {
     let of = |feed: &str| typed.get(feed).into_iter().flat_map(|typed| &typed.mapped);
     let there: BTreeSet<&String> = of("purchases").chain(of("surveys")).collect();
-    for (place, name) in config.segments.iter().enumerate() {
-        if !there.contains(name) {
+    for (what, list, names) in
+        [("segment", "segments", &config.segments), ("covariate", "covariates", &config.covariates)]
+    {
+        for (place, name) in names.iter().enumerate().filter(|(_, name)| !there.contains(name)) {
             let there: Vec<&str> = there.iter().map(|name| name.as_str()).collect();
             return Err(Error::config(format!(
-                "the segment `{name}` is no column of the purchases or surveys"
+                "the {what} `{name}` is no column of the purchases or surveys"
             ))
-            .with("file", config.place(&format!("segments.{place}")))
+            .with("file", config.place(&format!("{list}.{place}")))
             .with("columns there", there.join(", "))
-            .hint("map it under [sources.purchases.columns], or take it out of `segments`"));
+            .hint(format!("map it under [sources.purchases.columns], or take it out of `{list}`")));
         }
     }
     Ok(())
@@ -145,20 +148,14 @@ pub async fn build(
     for feed in crate::catalogue::FEEDS {
         count_votes(engine, catalogue, feed).await?;
     }
-    for (base, name) in [("int_answers", "exposures"), ("int_journeys", "journey_exposures")] {
-        let states = states(engine, catalogue, &coverage, base).await?;
-        let mut with_segments = segments(engine, config, typed, states).await?;
-        if base == "int_journeys" {
-            // Read once, when every journey gets its prediction; its levels are those of the answers.
-            engine.view(name, with_segments)?;
-            continue;
-        }
-        for dimension in &config.segments {
-            with_segments = shown_levels(engine, with_segments, &format!("seg_{dimension}")).await?;
-        }
-        engine.keep(name, with_segments).await?;
+    let mut answers = segments(engine, config, typed, engine.table("int_answers").await?).await?;
+    for dimension in config.dimensions() {
+        answers = shown_levels(engine, answers, &format!("seg_{dimension}")).await?;
     }
-    Ok(())
+    engine.keep("exposures", states(engine, catalogue, &coverage, answers).await?).await?;
+    // Read once, when every journey gets its prediction; its levels are those of the answers.
+    let journeys = segments(engine, config, typed, engine.table("int_journeys").await?).await?;
+    engine.view("journey_exposures", states(engine, catalogue, &coverage, journeys).await?)
 }
 
 // ---- 1. each event votes ---------------------------------------------------------------------------------
@@ -192,13 +189,17 @@ impl Votes {
             Some(sql) => condition(sql, "undecided").map_err(place("undecided"))?,
             None => lit(false),
         };
-        if let Some(at) = &events.at
-            && !met.schema().has_column_with_unqualified_name(at)
-        {
-            return Err(Error::config(format!("`at` names `{at}`, which is no column of the event"))
+        for (key, column) in [("at", &events.at), ("since", &events.since)] {
+            if let Some(column) = column
+                && !met.schema().has_column_with_unqualified_name(column)
+            {
+                return Err(Error::config(format!(
+                    "`{key}` names `{column}`, which is no column of the event"
+                ))
                 .with("touchpoint", &touchpoint.id)
-                .with("key", "at")
-                .hint("name a time column of the feed, or leave `at` out"));
+                .with("key", key)
+                .hint(format!("name a time column of the feed, or leave `{key}` out")));
+            }
         }
         Ok(Votes {
             yes: holds.clone().is_true(),
@@ -288,15 +289,14 @@ pub fn code_of(touchpoint: &Touchpoint) -> String {
     format!("code_{}", touchpoint.id)
 }
 
-/// The moments of a table with `code_`, `tp_<id>` and `tp_<id>_state` of every touchpoint.
+/// Moments with `code_`, `tp_<id>` and `tp_<id>_state` of every touchpoint.
 async fn states(
     engine: &Engine,
     catalogue: &Catalogue,
     coverage: &Coverage,
-    base: &str,
+    mut answers: DataFrame,
 ) -> Result<DataFrame> {
     let failed = |e| engine::error(e, "the touchpoints' states");
-    let mut answers = engine.table(base).await?;
     let base: Vec<Expr> = columns_of(&answers);
     for feed in crate::catalogue::FEEDS {
         let counts = engine.table(&format!("votes_{feed}")).await?;
@@ -386,6 +386,10 @@ async fn count_votes(engine: &Engine, catalogue: &Catalogue, feed: &str) -> Resu
             let first = when(votes.yes.clone(), named(at)).end().map(min).map_err(failed)?;
             counts.push(first.alias(first_of(touchpoint)));
         }
+        if let Some(since) = events.since.as_ref().or(events.at.as_ref()) {
+            let since = when(votes.yes.clone(), named(since)).end().map(min).map_err(failed)?;
+            counts.push(since.alias(since_of(touchpoint)));
+        }
         for (name, vote) in [("yes", votes.yes), ("too_early", votes.too_early), ("unknown", votes.unknown)] {
             let one = when(vote, lit(1i64)).end().map_err(failed)?;
             counts.push(count(one).alias(format!("{name}_{}", touchpoint.id)));
@@ -403,6 +407,11 @@ async fn count_votes(engine: &Engine, catalogue: &Catalogue, feed: &str) -> Resu
 /// The column with the first time that the touchpoint was met, for those that happen at a time.
 pub fn first_of(touchpoint: &Touchpoint) -> String {
     format!("first_{}", touchpoint.id)
+}
+
+/// The column with the time since which it was met, by which the declared order is checked.
+pub fn since_of(touchpoint: &Touchpoint) -> String {
+    format!("since_{}", touchpoint.id)
 }
 
 /// The touchpoint's state by itself, from the votes; see [`State`].
@@ -574,13 +583,13 @@ async fn segments(
     typed: &BTreeMap<&'static str, Typed>,
     answers: DataFrame,
 ) -> Result<DataFrame> {
-    if config.segments.is_empty() {
+    if config.dimensions().is_empty() {
         return Ok(answers);
     }
     let failed = |e| engine::error(e, "the segments");
     let is_mapped = |feed: &str, name: &str| typed.get(feed).is_some_and(|t| t.mapped.contains(name));
     let mut of_purchase = vec![named("order_id").alias("segment_order")];
-    for name in &config.segments {
+    for name in config.dimensions() {
         if is_mapped("purchases", name) {
             of_purchase.push(cast(named(name), DataType::Utf8).alias(format!("purchase_{name}")));
         }
@@ -590,7 +599,7 @@ async fn segments(
     let joined =
         answers.join(purchases, JoinType::Left, &["journey_id"], &["segment_order"], None).map_err(failed)?;
     let mut columns = base;
-    for name in &config.segments {
+    for name in config.dimensions() {
         let is_there = joined.schema().has_column_with_unqualified_name(name);
         let own = (is_mapped("surveys", name) && is_there).then(|| cast(named(name), DataType::Utf8));
         let purchased = is_mapped("purchases", name).then(|| named(&format!("purchase_{name}")));
@@ -764,6 +773,61 @@ pub async fn touchpoint_counts(engine: &Engine, config: &Config, catalogue: &Cat
     engine.register_rows("touchpoint_counts", batch(columns)?)
 }
 
+/// Makes `exposed_amounts`: what the orders of those who met a touchpoint were worth, in hundredths, and
+/// in which currencies. One row per segment and touchpoint.
+pub async fn exposed_amounts(engine: &Engine, config: &Config, catalogue: &Catalogue) -> Result<()> {
+    let failed = |e| engine::error(e, "exposed_amounts");
+    let (mut dimensions_of, mut segments_of, mut ids) = (vec![], vec![], vec![]);
+    let (mut hundredths_of, mut least, mut greatest) = (vec![], vec![], vec![]);
+    for (dimension, value) in dimensions(config) {
+        let mut aggregates = Vec::new();
+        for touchpoint in &catalogue.touchpoints {
+            let is_met = named(&code_of(touchpoint)).eq(State::Yes.code()).and(named("amount").is_not_null());
+            let if_met = |value: Expr| when(is_met.clone(), value).end();
+            // Whole numbers: their sum does not depend on its order.
+            let hundredths = cast(round(vec![named("amount") * lit(100.0)]), DataType::Int64);
+            let currency =
+                when(named("currency").is_null(), lit("")).otherwise(named("currency")).map_err(failed)?;
+            let id = &touchpoint.id;
+            aggregates.push(sum(if_met(hundredths).map_err(failed)?).alias(format!("sum_{id}")));
+            aggregates.push(min(if_met(currency.clone()).map_err(failed)?).alias(format!("min_{id}")));
+            aggregates.push(max(if_met(currency).map_err(failed)?).alias(format!("max_{id}")));
+        }
+        let plan = engine
+            .table("exposures")
+            .await?
+            .filter(named("in_fit"))
+            .and_then(|plan| plan.aggregate(vec![value.alias("segment")], aggregates))
+            .map_err(failed)?;
+        for batch in engine.collect(plan, "exposed_amounts").await? {
+            let segments = texts(batch.column(0))?;
+            for (place, touchpoint) in catalogue.touchpoints.iter().enumerate() {
+                let sums = batch.column(1 + 3 * place).as_primitive::<Int64Type>();
+                let (low, high) = (texts(batch.column(2 + 3 * place))?, texts(batch.column(3 + 3 * place))?);
+                for row in 0..batch.num_rows() {
+                    dimensions_of.push(dimension.clone());
+                    segments_of.push(segments.value(row).to_string());
+                    ids.push(touchpoint.id.clone());
+                    hundredths_of.push(sums.is_valid(row).then(|| sums.value(row)));
+                    least.push(low.is_valid(row).then(|| low.value(row).to_string()));
+                    greatest.push(high.is_valid(row).then(|| high.value(row).to_string()));
+                }
+            }
+        }
+    }
+    engine.register_rows(
+        "exposed_amounts",
+        batch(vec![
+            ("segment_dimension", Arc::new(StringArray::from(dimensions_of))),
+            ("segment", Arc::new(StringArray::from(segments_of))),
+            ("touchpoint", Arc::new(StringArray::from(ids))),
+            ("hundredths", Arc::new(Int64Array::from(hundredths_of))),
+            ("least_currency", Arc::new(StringArray::from(least))),
+            ("greatest_currency", Arc::new(StringArray::from(greatest))),
+        ])?,
+    )
+}
+
 /// When another state of the touchpoint's factor holds, or of that of a wider one. States that are mere
 /// context, such as an early parcel, do not count: they are ordinary.
 fn elsewhere(catalogue: &Catalogue, touchpoint: &Touchpoint) -> Option<Expr> {
@@ -818,7 +882,7 @@ pub fn texts(column: &ArrayRef) -> Result<StringArray> {
     Ok(plain.as_string::<i32>().clone())
 }
 
-fn named(name: &str) -> Expr {
+pub fn named(name: &str) -> Expr {
     Expr::Column(ColumnRef::new_unqualified(name))
 }
 

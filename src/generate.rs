@@ -26,6 +26,8 @@ mod exports;
 mod journey;
 mod lake;
 mod model;
+mod sample;
+pub mod truth;
 mod words;
 
 use std::collections::BTreeMap;
@@ -33,16 +35,54 @@ use std::fmt;
 use std::io::Write;
 
 pub use model::{Cause, Class, Met};
+pub use sample::{Answer, of_customers};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use truth::{Tally, Truth, Whose};
 
 /// What to plant.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct World {
     pub purchases: u64,
     pub seed: u64,
     /// Plant bad rows in the CSV feeds; the good rows stay as they are in the clean world.
     pub dirty: bool,
+    pub twists: Twists,
+    /// Write `truth.json` too: of the answers given, and of a population of so many orders under another
+    /// seed, if that is more than none.
+    pub truth: Option<u64>,
+}
+
+/// How a world departs from the ordinary one, in which all of these are off.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Twists {
+    /// Nothing that is met moves an answer.
+    pub is_null: bool,
+    /// The invitation comes 2 to 60 days after the parcel, and who is asked later is less pleased.
+    pub has_survey_lag: bool,
+    /// Some customers write tickets and answer badly whatever they meet; no export tells who.
+    pub has_grumpy_customers: bool,
+    pub response: Response,
+    /// Standard deviation, over stores, of what lateness does to an answer (log-odds).
+    pub store_effect_sd: f64,
+    /// Standard deviation, over the weeks of a store, of shocks to its parcels and to its answers (log-odds).
+    pub store_week_sd: f64,
+    /// No answer names its order.
+    pub has_no_order_ids: bool,
+}
+
+/// Who answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Response {
+    /// Everyone alike.
+    #[default]
+    Alike,
+    /// Who has written a ticket, rather.
+    ByTickets,
+    /// Detractors, rather.
+    ByClass,
+    /// Detractors with a ticket, most of all.
+    ByClassAndTickets,
 }
 
 /// What was written.
@@ -99,15 +139,50 @@ pub type File = Box<dyn Write + Send>;
 /// `interactions/*.csv`, customer by customer; memory does not grow with the world.
 /// `open` gives the file of a relative path; each is flushed before it is dropped.
 pub fn generate(world: &World, open: &mut dyn FnMut(&str) -> Result<File>) -> Result<Summary> {
-    let mut exports = exports::Exports::new(world, open);
+    let mut exports = exports::Exports::new(world, &mut *open);
     let mut customer = 0;
+    let mut tally = world.truth.map(|_| Tally::default());
     while exports.summary.purchases < world.purchases {
         customer += 1;
         let left = world.purchases - exports.summary.purchases;
-        exports.write(customer, journey::of_customer(world.seed, customer, left))?;
+        let journeys = journey::of_customer(world, customer, left);
+        if let Some(tally) = &mut tally {
+            tally.add(world, Whose::Answered, customer, left, &journeys);
+        }
+        exports.write(customer, journeys)?;
     }
-    exports.finish()
+    let mut summary = exports.finish()?;
+    if let Some(tally) = tally {
+        write_truth(world, &tally, open)?;
+        summary.files.push(TRUTH.into());
+    }
+    Ok(summary)
 }
+
+/// The file that says what each touchpoint really did.
+pub const TRUTH: &str = "truth.json";
+
+/// Of the sample and of the population behind it: as [`truth::Truth`] has it, per touchpoint.
+#[derive(serde::Serialize)]
+struct Truths {
+    sample: Truth,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    population: Option<Truth>,
+}
+
+fn write_truth(world: &World, tally: &Tally, open: &mut dyn FnMut(&str) -> Result<File>) -> Result<()> {
+    let population = world.truth.filter(|orders| *orders > 0).map(|orders| {
+        let elsewhere = World { seed: world.seed ^ ANOTHER_SEED, ..*world };
+        truth::of_world(&elsewhere, Whose::Answered, orders)
+    });
+    let text = serde_json::to_string_pretty(&Truths { sample: tally.truth(), population })
+        .map_err(|e| Error::internal("the truth cannot be written down").caused_by(e))?;
+    let cannot = |e: std::io::Error| Error::io("the truth cannot be written").caused_by(e);
+    let mut file = open(TRUTH)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.flush()).map_err(cannot)
+}
+
+const ANOTHER_SEED: u64 = 0x5eed;
 
 /// Writes the same world as the exports of three systems, delivered night after night: tickets of Zendesk
 /// under `exports/zendesk/`, answers of Qualtrics under `exports/qualtrics/`, orders of Shopify under
@@ -119,7 +194,7 @@ pub fn generate_exports(world: &World, open: &mut dyn FnMut(&str) -> Result<File
     while lake.summary.purchases < world.purchases {
         customer += 1;
         let left = world.purchases - lake.summary.purchases;
-        lake.write(customer, &journey::of_customer(world.seed, customer, left))?;
+        lake.write(customer, &journey::of_customer(world, customer, left))?;
     }
     lake.finish()
 }

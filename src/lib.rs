@@ -21,11 +21,14 @@
 //! - [`config`]: what did the user ask for? It alone reads the environment.
 //! - [`cli`]: what does the terminal show? It alone knows the clock.
 
+pub mod calibrate;
 pub mod catalogue;
 pub mod cli;
 pub mod config;
 pub mod contract;
+pub mod diff;
 pub mod discover;
+pub mod drivers;
 pub mod engine;
 pub mod error;
 pub mod exposures;

@@ -15,8 +15,10 @@
 //! 6_measures   what is held equal when answers are compared
 //! 7_answers    every answer, linked and measured
 //!              exposures: one column a touchpoint                       exposures
+//!              drivers: what each touchpoint costs                      drivers, stats
 //! 8_tables     fct_*
 //! 9_reports    rpt_*
+//! 10_compared  what the run published before says otherwise
 //! checks       queries that return the rows that break a rule           queries/checks
 //! publish      Parquet, manifest.json, then latest.json                 engine::write, store::publish
 //! ```
@@ -30,6 +32,9 @@ mod drift;
 mod figures;
 mod fingerprint;
 mod gates;
+mod inputs;
+mod previous;
+mod publish;
 mod stop;
 mod tables;
 
@@ -42,6 +47,7 @@ use chrono::NaiveDate;
 use crate::catalogue::Catalogue;
 use crate::config::{Config, RepeatResponses};
 use crate::contract::Watch;
+use crate::drivers;
 use crate::engine::{self, Engine, Limits, Parameter};
 use crate::error::{Context, Error, Result};
 use crate::exposures::{self, batch};
@@ -50,17 +56,24 @@ use crate::queries;
 use crate::sources::keys;
 use crate::sources::modes::AsOf;
 use crate::sources::notes;
-use crate::sources::pin::{self, PinnedSource};
+use crate::sources::pin::PinnedSource;
 use crate::sources::typed::{self, Typed};
-use crate::store::publish::{About, Run};
+use crate::store::lock::{Holder, Lock};
+use crate::store::publish::Output;
 use crate::store::{self, Store};
 pub use checked::{Checked, FeedCheck, Missing, NotMeasured, Share, TableCheck};
 pub use figures::{Account, LinkLine, Summary, TableAccount, TouchpointLine};
-use fingerprint::fingerprint;
-pub use stop::{Stop, Stopper};
+use fingerprint::Fingerprint;
+use inputs::Inputs;
+use previous::Previous;
+pub use stop::{Stop, Stopper, Wish};
 
 /// Of the published tables; additive changes keep the first number.
 pub const SCHEMA_VERSION: &str = "1.0";
+
+/// After so long (a day), an upload of a landed file that is not complete is nobody's any more; other runs
+/// may share the place.
+const LANDING_MICROS: i64 = 86_400_000_000;
 
 /// What a run is asked to do.
 pub struct Request {
@@ -68,15 +81,19 @@ pub struct Request {
     /// The local day whose end is the as-of; none: the newest purchase or answer.
     pub as_of: Option<NaiveDate>,
     pub limits: Limits,
-    /// The present, for the age of the exports; UTC microseconds. It decides whether a run warns or stops,
-    /// and nothing in a result.
-    pub now_micros: Option<i64>,
     /// Take exports over that have changed since the last published run.
     pub accept: bool,
     /// Publish as the latest even if an earlier run looked at a later day.
     pub make_latest: bool,
+    /// Read every published byte back before the commit.
+    pub verify_full: bool,
     /// Tells apart two attempts at the same run.
     pub nonce: String,
+    /// Machine and process, for those who find the output locked.
+    pub holder: String,
+    /// UTC microseconds now, for the lock, for [retention], and for the age of the exports: it decides
+    /// whether a run warns or stops, and nothing in a result.
+    pub clock: fn() -> i64,
 }
 
 /// What a run did.
@@ -86,7 +103,8 @@ pub struct Outcome {
     pub url: String,
     /// False where a run of a later day stays the latest.
     pub is_latest: bool,
-    pub summary: Summary,
+    /// None where the latest run had done all this already.
+    pub summary: Option<Summary>,
 }
 
 /// Runs the job and publishes it.
@@ -95,12 +113,39 @@ pub struct Outcome {
 /// Every kind; nothing is published unless the last step succeeds.
 pub async fn run(request: &Request, mut stop: Stop, progress: &dyn Progress) -> Result<Outcome> {
     let config = &request.config;
-    let output =
+    let store =
         Store::open(&config.output, &config.base, &config.environment.0).with("output", &config.output)?;
-    let last = stop.or(drift::last(&output)).await?;
-    let mut job = stop.or(Job::begin(request, &output, last, progress)).await?;
-    if let Err(error) = stop.or(job.compute(progress)).await {
-        return Err(job.keep_rejects(&output, error, progress).await);
+    let (name, nonce) = (request.holder.clone(), request.nonce.clone());
+    let (holder, stopper) = (Holder { name, nonce, now: request.clock }, stop.stopper());
+    let lock = stop.or(Lock::take(&store, &holder, move || stopper.send(Wish::LockLost))).await?;
+    let result = run_alone(request, &store, &lock, stop, progress).await;
+    if let Err(error) = lock.release().await {
+        progress.warns("the output could not be unlocked", &[("reason", error.message().to_string())]);
+    }
+    result
+}
+
+/// The run, with nobody else at work at its output.
+async fn run_alone(
+    request: &Request,
+    store: &Store,
+    lock: &Lock,
+    mut stop: Stop,
+    progress: &dyn Progress,
+) -> Result<Outcome> {
+    let output = stop.or(Output::open(store, lock, request.make_latest)).await?;
+    for run in stop.or(output.tidy()).await? {
+        progress.warns("what a killed run had left has been removed", &[("run", run)]);
+    }
+    let inputs = stop.or(Inputs::list(request, store, output.latest(), progress)).await?;
+    if let Some(outcome) = publish::nothing_to_do(&output, request, &inputs) {
+        return Ok(outcome);
+    }
+    let begun = stop.or(Job::begin(request, inputs, store, progress)).await;
+    let mut job = begun.map_err(|e| e.in_configuration(&request.config.file))?;
+    progress.names(&job.run_id);
+    if let Err(error) = stop.or(job.compute(&output, request, progress)).await {
+        return Err(job.keep_rejects(store, error, progress).await);
     }
     progress.begins("publish");
     let (outcome, rows) = job.publish(&output, request, stop, progress).await?;
@@ -114,14 +159,15 @@ pub async fn run(request: &Request, mut stop: Stop, progress: &dyn Progress) -> 
 /// # Errors
 /// Every kind: what lets nothing be said about the rest.
 pub async fn check(request: &Request, mut stop: Stop, progress: &dyn Progress) -> Result<Checked> {
-    stop.or(check_inputs(request, progress)).await
+    let checked = stop.or(check_inputs(request, progress)).await;
+    checked.map_err(|e| e.in_configuration(&request.config.file))
 }
 
 async fn check_inputs(request: &Request, progress: &dyn Progress) -> Result<Checked> {
     let config = &request.config;
     let published =
         Store::open(&config.output, &config.base, &config.environment.0).with("output", &config.output)?;
-    let last = drift::last(&published).await?;
+    let latest = store::publish::latest(&published).await?;
     // What a check lands stays in its scratch folder.
     let scratch = scratch_folder()?;
     let output = Store::open(&scratch.path().to_string_lossy(), scratch.path(), &BTreeMap::new())?;
@@ -131,15 +177,19 @@ async fn check_inputs(request: &Request, progress: &dyn Progress) -> Result<Chec
         config,
         as_of: request.as_of,
         limits: request.limits.clone(),
-        now_micros: request.now_micros,
         accept: request.accept,
         make_latest: false,
+        verify_full: false,
         nonce: request.nonce.clone(),
+        holder: request.holder.clone(),
+        clock: request.clock,
     };
-    let job = Job::begin(&request, &output, last, progress).await?;
+    let inputs = Inputs::list(&request, &published, latest.as_ref(), progress).await?;
+    let job = Job::begin(&request, inputs, &output, progress).await?;
     job.compute_between("1_judged", "4_moments", Gates::Open, progress).await?;
     let mut checked = job.checked(progress).await?;
-    if request.accept {
+    // What a run would not publish is not taken over, either.
+    if request.accept && checked.stops.is_empty() {
         checked.accepted = Some(drift::accept(&published, &job.watch, &job.pinned).await?);
     }
     Ok(checked)
@@ -166,21 +216,28 @@ struct Job<'a> {
     pinned: Vec<PinnedSource>,
     typed: BTreeMap<&'static str, Typed>,
     watch: Watch,
+    /// Of the statistics; results do not depend on them.
+    threads: usize,
+    previous: Previous,
     as_of_day: NaiveDate,
+    as_of_words: String,
+    asked_as_of: Option<NaiveDate>,
     fingerprint: String,
+    parts: Fingerprint,
     run_id: String,
     _scratch: tempfile::TempDir,
 }
 
 impl<'a> Job<'a> {
-    /// Pins the inputs, reads and maps them, and settles the as-of.
+    /// Reads the inputs and maps them, and settles the as-of.
     async fn begin(
         request: &'a Request,
+        inputs: Inputs,
         output: &Store,
-        last: Option<drift::Last>,
         progress: &dyn Progress,
     ) -> Result<Job<'a>> {
         let config = &request.config;
+        let Inputs { pinned, parts, previous } = inputs;
         let catalogue = Catalogue::read(config)?;
         let scratch = scratch_folder()?;
         let tables = store::scratch(&scratch.path().join("tables"))?;
@@ -191,33 +248,30 @@ impl<'a> Job<'a> {
             }
             None => output.child("landed")?,
         };
-        progress.begins("list");
-        let pinned = pin::pin(config, request.as_of).await?;
-        let objects = pinned.iter().flat_map(|s| &s.tables).map(|t| t.objects.len() as u64).sum();
-        progress.ends("list", objects);
-        for table in pinned.iter().flat_map(|source| &source.tables) {
-            pin::tell_skipped(table, progress);
-        }
-        drift::judge_age(&pinned, request, progress)?;
-        let mut watch = drift::watch(last, request);
+        landing.end_uploads((request.clock)() - LANDING_MICROS).await?;
+        let mut watch = drift::watch(&previous, request);
         let opened = typed::open(&engine, &pinned, &landing, &mut watch, progress).await?;
         // What no longer has its columns is not mapped: the mapping's own error would say less.
         if opened.iter().any(|source| watch.is_broken(source.feed_name())) {
             drift::judge(&watch, request, progress)?;
         }
         let clock = engine::time::Clock::new(config.timezone);
-        let (as_of, as_of_day) = match request.as_of {
-            Some(day) => {
-                let end = clock
-                    .start_of_day(i64::from(day.to_epoch_days()) + 1)
-                    .ok_or_else(|| Error::usage("the as-of is no day of this calendar"))?;
-                (end - 1, day)
-            }
+        // Always the end of a day, so that `--as-of` of that day looks at the same.
+        let as_of_day = match request.as_of {
+            Some(day) => day,
             None => {
                 let newest = typed::newest_event(&engine, config, &opened).await?;
                 let day = clock.local_day(newest).and_then(engine::time::date);
-                (newest, day.ok_or_else(|| Error::internal("the newest event has no day"))?)
+                day.ok_or_else(|| Error::internal("the newest event has no day"))?
             }
+        };
+        let as_of = clock
+            .start_of_day(i64::from(as_of_day.to_epoch_days()) + 1)
+            .ok_or_else(|| Error::usage("the as-of is no day of this calendar"))?
+            - 1;
+        let as_of_words = match request.as_of {
+            Some(day) => day.to_string(),
+            None => format!("{as_of_day}, the day of the newest purchase or answer"),
         };
         // Modes ask for the as-of: which version of a row is used depends on it.
         let standing = AsOf { at: as_of, last_delivery: request.as_of };
@@ -225,7 +279,7 @@ impl<'a> Job<'a> {
         drift::judge(&watch, request, progress)?;
         drop(opened);
         set_parameters(&mut engine, config, as_of, &typed);
-        let fingerprint = fingerprint(config, &pinned, as_of);
+        let fingerprint = parts.of_run(as_of, request.as_of);
         let run_id = format!("{as_of_day}-{}-{}", &fingerprint[..12], request.nonce);
         let job = Job {
             config,
@@ -234,19 +288,24 @@ impl<'a> Job<'a> {
             pinned,
             typed,
             watch,
+            threads: request.limits.threads,
+            previous,
             as_of_day,
+            as_of_words,
+            asked_as_of: request.as_of,
             fingerprint,
+            parts,
             run_id,
             _scratch: scratch,
         };
-        job.register_inputs().await?;
+        job.register_inputs(progress).await?;
         job.check_as_of(request.as_of, progress).await?;
         job.check_conditions().await?;
         Ok(job)
     }
 
     /// Small tables that queries read beside the feeds.
-    async fn register_inputs(&self) -> Result<()> {
+    async fn register_inputs(&self, progress: &dyn Progress) -> Result<()> {
         let mut tables = Vec::new();
         for (feed, typed) in &self.typed {
             tables.extend(typed.tables.iter().map(|table| (*feed, table)));
@@ -312,18 +371,25 @@ impl<'a> Job<'a> {
             let names: StringArray = list.iter().flatten().map(Some).collect();
             self.engine.register_rows(name, batch(vec![("name", Arc::new(names))])?)?;
         }
-        notes::value_notes(&self.engine).await
+        notes::value_notes(&self.engine).await?;
+        self.warn_of_values(progress).await
     }
 
     /// Everything up to the reports and the checks on them.
-    async fn compute(&mut self, progress: &dyn Progress) -> Result<()> {
+    async fn compute(&mut self, output: &Output, request: &Request, progress: &dyn Progress) -> Result<()> {
         self.compute_between("1_judged", "7_answers", Gates::Closed, progress).await?;
         progress.begins("exposures");
         exposures::build(&self.engine, self.config, &self.catalogue, &self.typed).await?;
         exposures::answer_segments(&self.engine, self.config).await?;
         exposures::touchpoint_counts(&self.engine, self.config, &self.catalogue).await?;
+        exposures::exposed_amounts(&self.engine, self.config, &self.catalogue).await?;
         progress.ends("exposures", self.engine.count("exposures").await?);
+        progress.begins("drivers");
+        let fitted = drivers::build(&self.engine, self.config, &self.catalogue, self.threads).await?;
+        progress.ends("drivers", fitted);
         self.compute_between("8_tables", "9_reports", Gates::Closed, progress).await?;
+        self.register_previous(output.store(), request).await?;
+        self.compute_between("10_compared", "10_compared", Gates::Closed, progress).await?;
         progress.begins("checks");
         let checks = queries::checks()?;
         for check in &checks {
@@ -344,7 +410,9 @@ impl<'a> Job<'a> {
         let stages = queries::stages()?;
         let mut folders: Vec<&str> = stages.iter().map(|query| query.folder.as_str()).collect();
         folders.dedup();
-        for folder in folders.into_iter().filter(|folder| (first..=last).contains(folder)) {
+        let place = |name: &str| folders.iter().position(|folder| *folder == name);
+        let range = place(first)..=place(last);
+        for folder in folders.iter().copied().filter(|folder| range.contains(&place(folder))) {
             progress.begins(folder);
             let mut rows = 0;
             for query in stages.iter().filter(|query| query.folder == folder) {
@@ -376,7 +444,7 @@ impl<'a> Job<'a> {
     async fn check_conditions(&self) -> Result<()> {
         exposures::check_segments(self.config, &self.typed)?;
         let stages = queries::stages()?;
-        let planned = || stages.iter().filter(|query| query.folder.as_str() < "6");
+        let planned = || stages.iter().take_while(|query| query.folder != "6_measures");
         let mut has_keys = false;
         for query in planned() {
             if !has_keys && query.folder != "1_judged" {
@@ -396,54 +464,6 @@ impl<'a> Job<'a> {
             self.engine.forget(name)?;
         }
         Ok(())
-    }
-
-    // ---- publishing -----------------------------------------------------------------------------------
-
-    /// Writes every published table, the manifest, and last the pointer that makes it true.
-    async fn publish(
-        &self,
-        output: &Store,
-        request: &Request,
-        mut stop: Stop,
-        progress: &dyn Progress,
-    ) -> Result<(Outcome, u64)> {
-        let summary = self.summary().await?;
-        let mut run = Run::begin(output, &self.run_id)?;
-        match stop.or(self.write_tables(&mut run)).await {
-            Ok(rows) => {
-                let published = run.commit(self.about()?, request.make_latest).await?;
-                let outcome = Outcome {
-                    run_id: self.run_id.clone(),
-                    url: published.url,
-                    is_latest: published.is_latest,
-                    summary,
-                };
-                Ok((outcome, rows))
-            }
-            Err(error) => {
-                if let Err(second) = run.discard().await {
-                    progress.warns(
-                        "what the run had written could not be removed",
-                        &[("run", self.run_id.clone()), ("reason", second.message().to_string())],
-                    );
-                }
-                Err(error)
-            }
-        }
-    }
-
-    fn about(&self) -> Result<About> {
-        let objects = self.pinned.iter().flat_map(|source| &source.tables).flat_map(|table| &table.objects);
-        Ok(About {
-            schema_version: SCHEMA_VERSION.into(),
-            as_of: self.as_of_day.to_string(),
-            fingerprint: self.fingerprint.clone(),
-            code_version: env!("CARGO_PKG_VERSION").into(),
-            configuration: self.config.text.clone(),
-            inputs: objects.map(Into::into).collect(),
-            contract: drift::as_json(&self.watch.now)?,
-        })
     }
 }
 

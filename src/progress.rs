@@ -5,6 +5,8 @@
 
 /// A listener. Messages hold names, counts and places, never a customer's data.
 pub trait Progress: Send + Sync {
+    /// The run has a name from here on.
+    fn names(&self, run_id: &str);
     /// A stage begins.
     fn begins(&self, stage: &str);
     /// The stage has ended with so many rows.

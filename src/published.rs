@@ -57,26 +57,10 @@ impl Published {
             }
         }
         let published = Published { engine, manifest, tables: names, _scratch: scratch };
-        let folder = store.child(&format!("runs/{}", published.manifest.run_id))?;
         for (name, _) in &published.tables {
-            published.register(&folder, name).await.with("table", name)?;
+            register(&published.engine, &store, &published.manifest, name, name).await.with("table", name)?;
         }
         Ok(published)
-    }
-
-    async fn register(&self, store: &Store, table: &str) -> Result<()> {
-        let mut objects: Vec<Object> = Vec::new();
-        for file in self.manifest.files.iter().filter(|file| table_of(&file.path) == Some(table)) {
-            let object = store.stat(&file.path).await?.ok_or_else(|| {
-                Error::data("a published file is not there")
-                    .with("path", &file.path)
-                    .hint("publish the run again")
-            })?;
-            objects.push(object);
-        }
-        let address = format!("published://{}", table.replace('_', "-"));
-        engine::register_store(self.engine.context(), table, &address, store.pinned(&objects)?, true).await?;
-        Ok(())
     }
 
     /// The run and its tables, for a person.
@@ -135,6 +119,37 @@ impl Published {
         let rows = self.engine.collect(plan, table).await.map_err(as_usage)?;
         Ok(if rows.is_empty() { vec![empty] } else { rows })
     }
+}
+
+/// Whether a run has published a table.
+pub fn holds(manifest: &Manifest, table: &str) -> bool {
+    manifest.files.iter().any(|file| table_of(&file.path) == Some(table))
+}
+
+/// Gives a published table of a run a name in a session.
+///
+/// # Errors
+/// `Kind::Data` where a file that the manifest names is not there; those of the storage.
+pub async fn register(
+    engine: &Engine,
+    output: &Store,
+    manifest: &Manifest,
+    table: &str,
+    name: &str,
+) -> Result<()> {
+    let folder = output.child(&format!("runs/{}", manifest.run_id))?;
+    let mut objects: Vec<Object> = Vec::new();
+    for file in manifest.files.iter().filter(|file| table_of(&file.path) == Some(table)) {
+        let object = folder.stat(&file.path).await?.ok_or_else(|| {
+            Error::data("a published file is not there")
+                .with("path", &file.path)
+                .hint("publish the run again")
+        })?;
+        objects.push(object);
+    }
+    let address = format!("published://{}", name.replace('_', "-"));
+    engine::register_store(engine.context(), name, &address, folder.pinned(&objects)?, true).await?;
+    Ok(())
 }
 
 /// The table that a file of a run belongs to: its folder.

@@ -86,6 +86,12 @@ impl Query {
         !self.columns.is_empty()
     }
 
+    /// Its place in running order; what has no number comes last.
+    fn place(&self) -> (u32, &str, &str) {
+        let number = self.folder.split('_').next().and_then(|number| number.parse().ok());
+        (number.unwrap_or(u32::MAX), &self.folder, &self.name)
+    }
+
     fn parse(folder: &str, file: &str, sql: &'static str) -> Result<Query> {
         let place = || Error::internal("a query's header is wrong").with("query", format!("{folder}/{file}"));
         let mut query = Query {
@@ -153,6 +159,6 @@ pub fn all() -> Result<Vec<Query>> {
             queries.push(Query::parse(&folder.path().to_string_lossy(), name, sql)?);
         }
     }
-    queries.sort_by(|a, b| (&a.folder, &a.name).cmp(&(&b.folder, &b.name)));
+    queries.sort_by(|a, b| a.place().cmp(&b.place()));
     Ok(queries)
 }

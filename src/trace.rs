@@ -49,7 +49,13 @@ pub async fn explain(published: &Published, config: &Config, id: &str) -> Result
         if answer.get("scope").as_deref() == Some("customer") {
             text.push_str("  (tickets and contacts of the customer that belong to no journey count too; they are not listed)\n");
         }
-        explain_touchpoints(config, &answer, &mut text)?;
+        match answer.get("left_out_reason") {
+            Some(_) => text.push_str("\ntouchpoints are worked out for answers that count\n"),
+            None => {
+                explain_touchpoints(config, &answer, &mut text)?;
+                explain_contributions(published, id, &answer, &mut text).await?;
+            }
+        }
         return Ok(text);
     }
     let journeys = find(published, "fct_journeys", "journey_id", id).await?;
@@ -249,6 +255,34 @@ fn explain_touchpoints(config: &Config, answer: &Row<'_>, text: &mut String) -> 
         })
         .collect();
     let _ = writeln!(text, "  measures\n    {}", measures.join(", "));
+    Ok(())
+}
+
+/// What each touchpoint that was met adds to the predicted detractor probability.
+async fn explain_contributions(
+    published: &Published,
+    id: &str,
+    answer: &Row<'_>,
+    text: &mut String,
+) -> Result<()> {
+    let _ = writeln!(text, "\ncontributions");
+    let share = |name: &str| answer.get(name)?.parse::<f64>().ok();
+    let (Some(predicted), Some(baseline)) =
+        (share("predicted_detractor_probability"), share("baseline_detractor_probability"))
+    else {
+        let _ = writeln!(text, "  none: the answer takes no part in the fit, or there is no model");
+        return Ok(());
+    };
+    let line = |what: &str, sign: &str, share: f64| format!("  {what:<26} {sign}{:>7.2}%\n", 100.0 * share);
+    text.push_str(&line("with none of them", " ", baseline));
+    let rows = find(published, "fct_attributions", "response_id", id).await?;
+    for row in Row::all(&rows) {
+        let share = row.get("contribution").and_then(|share| share.parse::<f64>().ok()).unwrap_or(0.0);
+        let sign = if share < 0.0 { "-" } else { "+" };
+        text.push_str(&line(&row.get("touchpoint").unwrap_or_default(), sign, share.abs()));
+    }
+    text.push_str(&line("predicted detractor", "=", predicted));
+    text.push_str("  (a division of what was met, not what taking one of them away would do)\n");
     Ok(())
 }
 

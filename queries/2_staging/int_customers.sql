@@ -21,6 +21,22 @@ told_values as (
     group by kind, value
 ),
 
+-- one row per value that purchases or `identities` know; where neither knows any, of any feed. An id of
+-- another system's own numbering is not among them, and must not hide the address beside it
+known as (
+    select kind, value from match_values where feed = 'purchases' and value is not null
+    union
+    select kind, value from told
+    union
+    select 'customer_id', customer_id from told
+    union
+    select kind, value
+    from match_values
+    where value is not null
+      and (select count(*) from match_values where feed = 'purchases' and value is not null) = 0
+      and (select count(*) from told) = 0
+),
+
 -- one row per further value and customer that stand together in a row of any feed
 seen as (
     select distinct
@@ -28,11 +44,12 @@ seen as (
         keys.value,
         coalesce(own.customer_id, keys.own_id) as customer_id
     from match_values as keys
+    inner join known as known_id on known_id.kind = 'customer_id' and known_id.value = keys.own_id
     left join told_values as own on own.kind = 'customer_id' and own.value = keys.own_id
-    left join told_values as known on known.kind = keys.kind and known.value = keys.value
+    left join told_values as told_already on told_already.kind = keys.kind and told_already.value = keys.value
     where keys.kind <> 'customer_id'
       and keys.own_id is not null
-      and known.value is null
+      and told_already.value is null
       -- an id that is itself shared names nobody
       and coalesce(own.customers, 1) = 1
 ),
@@ -61,21 +78,24 @@ candidates as (
         keys.*,
         case when keys.value is not null then coalesce(meanings.customers, 1) else 0 end as customers,
         coalesce(meanings.nth, 1) as nth,
+        meanings.value is not null or known.value is not null as is_known,
         coalesce(
             meanings.customer_id,
             case when keys.kind = 'customer_id' then keys.value else concat(keys.kind, ' ', keys.value) end
         ) as meant_id
     from match_values as keys
     left join meanings on meanings.kind = keys.kind and meanings.value = keys.value
+    left join known on known.kind = keys.kind and known.value = keys.value
 ),
 
--- of a row's values the first that stands for one customer; else the first that stands for a few
+-- of a row's values the first that is known and stands for one customer; else the first that is known and
+-- stands for a few; else the first of all
 ranked as (
     select
         *,
         rank() over (
             partition by feed, event_id
-            order by customers > $max_customers_per_value, customers > 1, position
+            order by customers > $max_customers_per_value, not is_known, customers > 1, position
         ) as choice,
         min(case when customers > $max_customers_per_value then position end)
             over (partition by feed, event_id) as first_refused

@@ -63,7 +63,7 @@ offers as (
             case
                 when (tickets.solved_at is null or tickets.solved_at > contacts.occurred_at)
                     -- a ticket reopened later may have been solved at the time
-                    and (coalesce(tickets.reopens, 0) = 0 or tickets.updated_at < contacts.occurred_at)
+                    and (tickets.reopens = 0 or tickets.updated_at < contacts.occurred_at)
                     then 1
             end
         ) as surely_open
@@ -79,10 +79,14 @@ select
     about.t_ref,
     contacts.* exclude (ended_at),
     case when contacts.ended_at < about.t_ref then contacts.ended_at end as ended_at,
-    contacts.due_ends_at is not null
-        and contacts.due_ends_at < about.t_ref
-        and (contacts.ended_at is null or contacts.ended_at >= about.t_ref
-            or contacts.ended_at > contacts.due_ends_at) as is_promise_broken,
+    -- a time that is there and cannot be read says neither yes nor no
+    case
+        when contacts.due_at_note in ('unreadable', 'implausible') then null
+        when contacts.due_ends_at is null or contacts.due_ends_at >= about.t_ref then false
+        when contacts.ended_at_note in ('unreadable', 'implausible') then null
+        else contacts.ended_at is null or contacts.ended_at >= about.t_ref
+            or contacts.ended_at > contacts.due_ends_at
+    end as is_promise_broken,
     case
         when contacts.kind <> 'offer' then null
         when offers.surely_open > 0 then offers.surely_open

@@ -34,11 +34,15 @@ about as (
 
 -- one row per delivered order that heard from the company afterwards (bills are no word)
 words as (
-    select purchases.order_id, min(contacts.occurred_at) as first_word_at
+    select
+        purchases.order_id,
+        min(case when contacts.initiated_by = 'company' then contacts.occurred_at end) as first_word_at,
+        -- of whom the export does not tell
+        min(case when contacts.initiated_by is null then contacts.occurred_at end) as first_unsigned_at
     from stg_interactions as contacts
     inner join int_links as links on links.feed = 'interactions' and links.event_id = contacts.interaction_id
     inner join stg_purchases as purchases on purchases.order_id = links.journey_id
-    where contacts.initiated_by = 'company'
+    where (contacts.initiated_by is distinct from 'customer')
       and contacts.kind not in ('invoice', 'billing_error')
       and contacts.occurred_at > purchases.delivered_at
     group by purchases.order_id
@@ -66,6 +70,7 @@ masked as (
         -- damage is seen when the parcel is there
         case when purchases.delivered_at < about.t_ref then purchases.damaged end as damaged,
         case when words.first_word_at < about.t_ref then words.first_word_at end as first_word_at,
+        case when words.first_unsigned_at < about.t_ref then words.first_unsigned_at end as first_unsigned_at,
         purchases.promise_ends_at < about.t_ref as is_promise_passed
     from about
     inner join stg_purchases as purchases on purchases.order_id = about.order_id
@@ -85,7 +90,11 @@ select
     days_between(ordered_at, delivered_at) as delivery_days,
     days_between(ordered_at, t_ref) as days_since_purchase,
     days_between(delivered_at, t_ref) as days_since_delivery,
+    -- 0 where the promised time has not come yet
+    case when promise_ends_at is not null then days_between(least(promise_ends_at, t_ref), t_ref) end
+        as days_since_promise,
     days_between(delivered_at, first_word_at) as days_to_first_word,
+    days_between(delivered_at, first_unsigned_at) as days_to_first_unsigned_word,
     -- up to the refund, or to the moment where there was none
     case when not is_refund_unknown then days_between(returned_at, coalesce(refunded_at, t_ref)) end
         as refund_days

@@ -74,7 +74,9 @@ around as (
         about.moment_id,
         about.ticket_id,
         max(case when versions.held_by < about.t_ref then versions.held_by end) as before_at,
-        min(case when versions.held_from >= about.t_ref then versions.held_by end) as after_at
+        min(case when versions.held_from >= about.t_ref then versions.held_by end) as after_at,
+        -- one that may have been written on either side of the moment says that something else is known now
+        bool_or(versions.held_by >= about.t_ref) as has_later
     from about
     inner join stg_ticket_states as versions on versions.ticket_id = about.ticket_id
     group by about.moment_id, about.ticket_id
@@ -86,25 +88,26 @@ versions as (
     select
         around.moment_id,
         around.ticket_id,
-        around.before_at is not null and around.after_at is null as is_unchanged_since,
+        around.before_at is not null and not around.has_later as is_unchanged_since,
         case
             when after.reopens = 0 or after.reopens = before.reopens then after.reopens
-            when around.after_at is null then before.reopens
+            when not around.has_later then before.reopens
         end as reopens,
         case
             when after.replies = 0 or after.replies = before.replies then after.replies
-            when around.after_at is null then before.replies
+            when not around.has_later then before.replies
         end as replies,
         case
             when after.transfers = 0 or after.transfers = before.transfers then after.transfers
-            when around.after_at is null then before.transfers
+            when not around.has_later then before.transfers
         end as transfers,
         coalesce(
             before.solved_at,
             case when after.solved_at < about.t_ref then after.solved_at end
         ) as solved_at,
         case
-            when around.after_at is null then around.before_at is not null
+            when not around.has_later then around.before_at is not null
+            when around.after_at is null then false
             when after.reopens = 0 or after.reopens = before.reopens then true
             when before.reopens is null and after.reopens is null
                 then before.solved_at is null or (before.solved_at is not distinct from after.solved_at)
@@ -141,7 +144,6 @@ known as (
         tickets.reopens as latest_reopens,
         tickets.replies as latest_replies,
         tickets.transfers as latest_transfers,
-        versions.ticket_id is not null as has_versions,
         coalesce(versions.tells_solution, false) as has_version_solution,
         versions.solved_at as version_solved_at,
         versions.reopens as version_reopens,
@@ -161,7 +163,7 @@ states as (
         * exclude (
             exported_first_replied_at, told_first_replied_at, latest_solved_at, told_solved_at,
             told_reopened_at, told_reopens, told_replies, told_transfers,
-            latest_reopens, latest_replies, latest_transfers, has_versions, has_version_solution,
+            latest_reopens, latest_replies, latest_transfers, has_version_solution,
             version_solved_at, version_reopens, version_replies, version_transfers
         ),
 
@@ -178,11 +180,10 @@ states as (
             when has_version_solution then version_solved_at
         end as solved_at,
         -- a reopening after the moment may have moved the solution that it knew
-        has_told_solutions
+        (has_told_solutions and (has_told_reopenings or is_unchanged_since or coalesce(latest_reopens = 0, false)))
             or ($has_solved_at and not coalesce(solved_at_note in ('unreadable', 'implausible'), false) and (
                 is_unchanged_since
-                or latest_reopens = 0
-                or (latest_reopens is null and not has_versions)
+                or coalesce(latest_reopens = 0, false)
                 or has_version_solution
                 or coalesce(latest_solved_at < t_ref, false)
             )) as is_solution_known,

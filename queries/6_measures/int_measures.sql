@@ -99,7 +99,8 @@ parcels as (
         max(delivery_days) as delivery_days,
         bool_or(is_delivered) as is_delivered,
         min(days_since_purchase) as days_since_purchase,
-        min(days_since_delivery) as days_since_delivery
+        min(days_since_delivery) as days_since_delivery,
+        min(days_since_promise) as days_since_promise
     from met_purchases
     group by moment_id
 ),
@@ -133,8 +134,10 @@ measured as (
         parcels.delivery_days,
         parcels.days_since_purchase,
         parcels.days_since_delivery,
-        -- from the delivery, or from the purchase where there was none
-        coalesce(parcels.days_since_delivery, parcels.days_since_purchase) as days_to_answer,
+        -- since the parcel came, or should have come, or was ordered: had an undelivered parcel's time been
+        -- counted from the purchase, nobody with a delivered one would have been like its buyer
+        coalesce(parcels.days_since_delivery, parcels.days_since_promise, parcels.days_since_purchase)
+            as days_to_answer,
         tickets.first_reply_hours,
         tickets.requester_wait_hours,
         tickets.full_resolution_hours,

@@ -1,6 +1,6 @@
 -- fct_exposures: every valid answer, and what it had met before it was given
 -- grain: response_id
--- reads: exposures
+-- reads: exposures, predictions
 -- order: responded_at, response_id
 -- column response_id text: the answer's id
 -- column customer_id text: who answered, as the purchases write it: the answer's own customer, else its order's
@@ -44,7 +44,7 @@
 -- column x_full_resolution_hours_bin text: hours to the solution, in bins
 -- column x_tickets integer: tickets opened before the answer
 -- column x_interactions integer: other contacts before the answer
--- column x_days_to_answer float: days from the delivery to the answer, from the purchase where nothing was delivered
+-- column x_days_to_answer float: days to the answer since the parcel came, or should have come (0 before that), or was ordered where there is no promise
 -- column x_days_to_answer_bin text: days to the answer, in bins
 -- column x_orders integer: the customer's purchases inside the lookback before the answer
 -- column x_orders_bin text: those purchases, in bins
@@ -58,12 +58,17 @@
 -- column seg_<dimension> text: the answer's value of a segment dimension
 -- column tp_<touchpoint> boolean: met before the answer (true), not met (false), neither (null)
 -- column tp_<touchpoint>_state text: yes, no, too_early, unknown or not_measured
+-- column predicted_detractor_probability float: what the model expects of such an answer, from 0 to 1; null where it takes no part in the fit
+-- column baseline_detractor_probability float: the same with none of the touchpoints; fct_attributions divides the difference
 -- column source_file text: the object that the answer was read from
 -- column source_row integer: the data row inside that object, from 1
 -- column as_of timestamp: the end of the last day that the run looks at
 select
-    * exclude (_file, _row),
-    _file as source_file,
-    _row as source_row,
+    exposures.* exclude (_file, _row),
+    predictions.predicted_detractor_probability,
+    predictions.baseline_detractor_probability,
+    exposures._file as source_file,
+    exposures._row as source_row,
     $as_of as as_of
 from exposures
+left join predictions on predictions.response_id = exposures.response_id

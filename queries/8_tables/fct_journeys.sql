@@ -1,6 +1,6 @@
 -- fct_journeys: every purchase, how far its journey had come at its moment of truth, and its answer if it has one
 -- grain: journey_id
--- reads: stg_purchases, stg_surveys, stg_activities, int_links, int_moments, met_purchases, met_tickets, met_interactions
+-- reads: stg_purchases, stg_surveys, stg_activities, int_links, int_moments, met_purchases, met_tickets, met_interactions, journey_predictions
 -- order: customer_id, ordered_at, journey_id
 -- column journey_id text: the purchase's order_id
 -- column customer_id text: who bought, as the purchases write it; null for an anonymous purchase
@@ -16,6 +16,7 @@
 -- column tickets integer: tickets of this journey before t_ref
 -- column interactions integer: other contacts of this journey before t_ref
 -- column is_returned boolean: sent back before t_ref; null where the export does not tell
+-- column predicted_detractor_probability float: what the model expects of what was met by t_ref, from 0 to 1; null where there is no model
 -- column stages_reached text: the stages entered before t_ref, in the journey's order
 -- column amount float: the order's amount
 -- column currency text: the currency of the amount
@@ -80,6 +81,7 @@ select
     coalesce(tickets.tickets, 0) as tickets,
     coalesce(contacts.interactions, 0) as interactions,
     case when $has_returned_at then parcels.is_returned end as is_returned,
+    predictions.detractor_probability as predicted_detractor_probability,
     concat_ws(
         ' > ',
         'purchase',
@@ -106,5 +108,6 @@ inner join moments on moments.journey_id = purchases.order_id
 inner join met_purchases as parcels
     on parcels.moment_id = moments.moment_id and parcels.order_id = purchases.order_id
 left join stg_surveys as answers on answers.response_id = moments.response_id
+left join journey_predictions as predictions on predictions.journey_id = purchases.order_id
 left join tickets on tickets.journey_id = purchases.order_id
 left join contacts on contacts.journey_id = purchases.order_id

@@ -12,7 +12,7 @@ const WIDTH: usize = 96;
 
 /// The findings, feed by feed, and what to do next.
 pub fn words(checked: &Checked) -> String {
-    let mut text = format!("as of {}\n", checked.as_of);
+    let mut text = format!("as of {}\n", checked.as_of_words);
     for feed in &checked.feeds {
         text.push_str(&feed_words(feed));
     }
@@ -51,6 +51,16 @@ fn feed_words(feed: &FeedCheck) -> String {
         let objects = if table.objects == 1 { "object" } else { "objects" };
         let rows = thousands(i64::try_from(table.rows).unwrap_or(i64::MAX));
         line("read", &format!("{}: {rows} rows from {} {objects}", table.name, table.objects), &[]);
+        let apart = std::iter::once((table.superseded, "superseded"))
+            .chain(table.filtered.iter().map(|(why, rows)| (*rows, why.as_str())));
+        let apart: Vec<String> = apart
+            .filter(|(rows, _)| *rows > 0)
+            .map(|(rows, what)| format!("{} {what}", thousands(i64::try_from(rows).unwrap_or(i64::MAX))))
+            .collect();
+        if !apart.is_empty() {
+            let handed_on = thousands(i64::try_from(table.handed_on).unwrap_or(i64::MAX));
+            line("kept", &format!("{}: {handed_on} of {rows} rows; not ", table.name), &apart);
+        }
         for (url, reason) in table.skipped.iter().take(SKIPPED_SHOWN) {
             line("skipped", &format!("{url} ({reason})"), &[]);
         }
@@ -64,6 +74,13 @@ fn feed_words(feed: &FeedCheck) -> String {
     let values = feed.values.iter();
     let values = values.map(|(column, note, share)| format!("{} of `{column}` {note}", counted(*share)));
     line("values", "", &values.collect::<Vec<_>>());
+    for words in &feed.words {
+        let shown: Vec<String> =
+            words.shown.iter().map(|(word, rows)| format!("{} {word}", thousands(*rows))).collect();
+        let of = if words.are_unreadable { "not understood" } else { "of no word that is known" };
+        let first = format!("{} of `{}` {of}", counted(words.rows), words.column);
+        line("words", &headed(first, &shown), &shown);
+    }
     let all = Share { rows: feed.rejected.iter().map(|(_, share)| share.rows).sum(), of: feed.handed_on };
     let rows_and = |(what, share): &(String, Share)| format!("{} {what}", thousands(share.rows));
     line(
@@ -146,11 +163,21 @@ pub fn machine(checked: &Checked) -> Value {
                     "name": table.name,
                     "objects": table.objects,
                     "rows": table.rows,
+                    "superseded": table.superseded,
+                    "filtered": table.filtered.iter().map(|(why, rows)| (why.clone(), json!(rows))).collect::<serde_json::Map<_, _>>(),
+                    "handed_on": table.handed_on,
                     "skipped": table.skipped.iter().map(|(url, why)| json!({"object": url, "reason": why})).collect::<Vec<_>>(),
                 })).collect::<Vec<_>>(),
                 "mapped": feed.mapped.iter().map(|(column, from)| json!({"column": column, "from": from})).collect::<Vec<_>>(),
                 "missing": feed.missing.iter().map(|missing| json!({"column": missing.column, "touchpoints": missing.touchpoints})).collect::<Vec<_>>(),
                 "values": feed.values.iter().map(|(column, note, rows)| json!({"column": column, "note": note, "rows": rows.rows, "share": rows.share()})).collect::<Vec<_>>(),
+                "words": feed.words.iter().map(|words| json!({
+                    "column": words.column,
+                    "rows": words.rows.rows,
+                    "share": words.rows.share(),
+                    "different": words.different,
+                    "shown": words.shown.iter().map(|(word, rows)| json!({"word": word, "rows": rows})).collect::<Vec<_>>(),
+                })).collect::<Vec<_>>(),
                 "handed_on": feed.handed_on,
                 "superseded": feed.superseded,
                 "after_as_of": feed.after_as_of,

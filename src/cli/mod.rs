@@ -5,6 +5,7 @@
 
 mod checked;
 mod machine;
+mod metrics;
 mod presets;
 mod proposal;
 mod terminal;
@@ -15,12 +16,15 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::calibrate;
 use crate::config::{self, Config, Environment, parse_day};
+use crate::diff;
 use crate::discover;
 use crate::engine::Limits;
 use crate::error::{Error, Kind, Result};
 use crate::generate;
-use crate::pipeline::{self, Request, Stop};
+use crate::pipeline::{self, Request, Stop, Wish};
+use crate::progress::Progress;
 use crate::published::Published;
 use crate::sample;
 use crate::trace;
@@ -43,7 +47,7 @@ struct Command {
 
 const EXIT_CODES: &str = "Exit codes: 0 done; 64 usage; 65 the data broke a check, nothing was published; \
      69 storage unavailable, credentials refused, or an input changed during the run; 70 a defect of this program; \
-     74 a read or a write failed; 78 configuration; 130 and 143 stopped by a signal, nothing was published";
+     74 a read or a write failed; 75 another run is at work there, or --max-minutes is over; 78 configuration; 130 and 143 stopped by a signal, nothing was published";
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
@@ -63,8 +67,12 @@ enum Verb {
     Show(ShowArgs),
     /// Explain one answer or order, from its source row to what it had met
     Trace(TraceArgs),
+    /// Tell two published runs apart: inputs, settings, definitions, figures and answers
+    Diff(DiffArgs),
     /// Write a planted world: synthetic exports to try and measure with
     Generate(GenerateArgs),
+    /// Measure coverage and error rates of the statistics on planted worlds
+    Calibrate(CalibrateArgs),
 }
 
 #[derive(Args)]
@@ -91,6 +99,19 @@ struct RunArgs {
     /// Point `latest.json` at this run even if an earlier one looked at a later day
     #[arg(long)]
     make_latest: bool,
+    /// Read back what was written and compare before publishing it: `footers` looks at sizes and Parquet
+    /// footers, `full` at every byte
+    #[arg(long, value_enum, default_value = "footers")]
+    verify: Verify,
+    /// Give up after so many minutes, publishing nothing
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    max_minutes: Option<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Verify {
+    Footers,
+    Full,
 }
 
 #[derive(Args)]
@@ -159,6 +180,20 @@ struct TraceArgs {
 }
 
 #[derive(Args)]
+struct DiffArgs {
+    /// The earlier run [default: the one published before the later one]
+    run_a: Option<String>,
+    /// The later run [default: the latest]
+    run_b: Option<String>,
+    /// The configuration whose `output` is read; without it the sample's
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Read here instead
+    #[arg(long, value_name = "URL")]
+    output: Option<String>,
+}
+
+#[derive(Args)]
 struct GenerateArgs {
     /// The folder to write into; it must be empty or not there yet
     #[arg(long, value_name = "DIR")]
@@ -172,10 +207,42 @@ struct GenerateArgs {
     /// Plant rows that cannot be used: ragged, unreadable, out of scale, conflicting
     #[arg(long, conflicts_with = "as_exports")]
     dirty: bool,
+    /// How the world departs from the ordinary one; may be given several times
+    #[arg(long, value_enum, value_name = "NAME", conflicts_with = "as_exports")]
+    twist: Vec<TwistName>,
+    /// Orders of the population whose truth stands beside the sample's in truth.json; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    population: u64,
     /// Write the world as Zendesk, Qualtrics and Shopify would export it, night after night, and the
     /// plain feeds of each night beside them
     #[arg(long)]
     as_exports: bool,
+}
+
+#[derive(Args)]
+struct CalibrateArgs {
+    /// The folder to write the tables into: `calibration_coverage`, `calibration_rates`, `calibration_targets`
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// Run this share of the full calibration's worlds
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = share)]
+    share: f64,
+    /// Only these kinds of world; may be given several times
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Worlds that are worked on side by side; results do not depend on it [default: all processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// The same seed makes the same worlds
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+fn share(text: &str) -> std::result::Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "write a share from 0 to 1".into())
 }
 
 fn day(text: &str) -> std::result::Result<chrono::NaiveDate, String> {
@@ -225,7 +292,14 @@ fn obey(verb: Verb, terminal: &Terminal) -> Result<()> {
             })?;
             print(&text)
         }
+        Verb::Diff(args) => {
+            let config = read_config(args.config.as_deref())?;
+            let place = args.output.as_deref().map_or_else(|| Ok(config.output.clone()), from_here)?;
+            let (a, b) = (args.run_a, args.run_b);
+            print(&block_on(async move { diff::tell_apart(&place, &config, a, b).await })?)
+        }
         Verb::Generate(args) => generate_world(&args, terminal),
+        Verb::Calibrate(args) => measure(args, terminal),
     }
 }
 
@@ -233,22 +307,48 @@ fn run(args: RunArgs, terminal: &Terminal) -> Result<()> {
     let mut config = read_config(args.inputs.config.as_deref())?;
     if let Some(output) = args.output {
         config.output = from_here(&output)?;
+        config.check_places()?;
     }
-    let request = request(config, &args.inputs, args.make_latest)?;
+    let request = Request {
+        make_latest: args.make_latest,
+        verify_full: args.verify == Verify::Full,
+        ..request(config, &args.inputs)?
+    };
+    terminal.attempt(&request.nonce);
     terminal.opening(&request.config);
-    let outcome = block_on_stoppable(|stop| pipeline::run(&request, stop, terminal))?;
+    let began = machine::now();
+    let result = block_on_stoppable(args.max_minutes, |stop| pipeline::run(&request, stop, terminal));
+    if let Some(path) = &request.config.metrics_textfile {
+        write_metrics(path, began, &result, terminal);
+    }
+    let outcome = result?;
     terminal.outcome(&outcome);
     print(&format!("{}\n", outcome.url))
+}
+
+/// Figures that cannot be written are no reason to fail: the run is over.
+fn write_metrics(path: &Path, began: i64, result: &Result<pipeline::Outcome>, terminal: &Terminal) {
+    let now = machine::now();
+    let figures = metrics::Figures {
+        exit_code: result.as_ref().map_or_else(|error| error.kind().exit_code(), |_| 0),
+        ended_at: now as f64 / 1e6,
+        seconds: (now - began) as f64 / 1e6,
+        is_published: result.as_ref().is_ok_and(|outcome| outcome.summary.is_some()),
+        stages: terminal.stages(),
+    };
+    if let Err(error) = metrics::write(path, &figures) {
+        terminal.warns(error.message(), &[("file", path.display().to_string())]);
+    }
 }
 
 fn check(args: CheckArgs, terminal: &Terminal) -> Result<()> {
     let mut config = read_config(args.inputs.config.as_deref())?;
     if let Some(output) = args.output {
         config.output = from_here(&output)?;
+        config.check_places()?;
     }
-    let mut request = request(config, &args.inputs, false)?;
-    request.accept = args.accept;
-    let mut checked = block_on_stoppable(|stop| pipeline::check(&request, stop, terminal))?;
+    let request = Request { accept: args.accept, ..request(config, &args.inputs)? };
+    let mut checked = block_on_stoppable(None, |stop| pipeline::check(&request, stop, terminal))?;
     print(&match terminal.is_json() {
         true => format!("{}\n", checked::machine(&checked)),
         false => checked::words(&checked),
@@ -275,12 +375,62 @@ fn show(args: ShowArgs) -> Result<()> {
         match &args.table {
             None => Ok(published.list()),
             Some(table) => {
-                let rows = published.rows(table, args.condition.as_deref(), &args.columns, args.rows).await?;
-                Ok(terminal::table(&rows)?)
+                let more = args.rows.saturating_add(1);
+                let rows = published.rows(table, args.condition.as_deref(), &args.columns, more).await?;
+                let text = terminal::table(&rows, args.rows)?;
+                let found: usize = rows.iter().map(arrow::array::RecordBatch::num_rows).sum();
+                let note = match found > args.rows {
+                    true => format!("the first {} rows; there are more: --rows N shows N\n", args.rows),
+                    false => String::new(),
+                };
+                Ok(text + &note)
             }
         }
     })?;
     print(&text)
+}
+
+/// See [`generate::Twists`].
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TwistName {
+    /// Nothing that is met moves an answer
+    Null,
+    /// The survey comes 2 to 60 days after the parcel, and who is asked later is less pleased
+    SurveyLag,
+    /// Some customers write tickets and answer badly whatever they meet
+    GrumpyCustomers,
+    /// Who has written a ticket answers rather
+    ResponseByTickets,
+    /// Detractors answer rather
+    ResponseByClass,
+    /// Detractors with a ticket answer most of all
+    ResponseByClassAndTickets,
+    /// What lateness does differs from store to store
+    StoreEffects,
+    /// Weeks of a store have shocks of their own
+    StoreWeekShocks,
+    /// No answer names its order
+    NoOrderIds,
+}
+
+fn twists(names: &[TwistName]) -> generate::Twists {
+    let mut twists = generate::Twists::default();
+    for name in names {
+        match name {
+            TwistName::Null => twists.is_null = true,
+            TwistName::SurveyLag => twists.has_survey_lag = true,
+            TwistName::GrumpyCustomers => twists.has_grumpy_customers = true,
+            TwistName::ResponseByTickets => twists.response = generate::Response::ByTickets,
+            TwistName::ResponseByClass => twists.response = generate::Response::ByClass,
+            TwistName::ResponseByClassAndTickets => {
+                twists.response = generate::Response::ByClassAndTickets;
+            }
+            TwistName::StoreEffects => twists.store_effect_sd = 0.5,
+            TwistName::StoreWeekShocks => twists.store_week_sd = 0.5,
+            TwistName::NoOrderIds => twists.has_no_order_ids = true,
+        }
+    }
+    twists
 }
 
 fn generate_world(args: &GenerateArgs, terminal: &Terminal) -> Result<()> {
@@ -293,7 +443,13 @@ fn generate_world(args: &GenerateArgs, terminal: &Terminal) -> Result<()> {
             .with("folder", args.output.display())
             .hint("name a folder that is empty or not there yet"));
     }
-    let world = generate::World { purchases: args.purchases, seed: args.seed, dirty: args.dirty };
+    let world = generate::World {
+        purchases: args.purchases,
+        seed: args.seed,
+        dirty: args.dirty,
+        twists: twists(&args.twist),
+        truth: (!args.as_exports).then_some(args.population),
+    };
     let mut open = |path: &str| -> Result<Box<dyn Write + Send>> {
         let path = args.output.join(path);
         if let Some(folder) = path.parent() {
@@ -309,6 +465,19 @@ fn generate_world(args: &GenerateArgs, terminal: &Terminal) -> Result<()> {
     std::fs::write(args.output.join("aftersale.toml"), configuration).map_err(cannot)?;
     terminal.say(&format!("{summary}"));
     print(&format!("{}\n", args.output.join("aftersale.toml").display()))
+}
+
+fn measure(args: CalibrateArgs, terminal: &Terminal) -> Result<()> {
+    let request = calibrate::Request {
+        output: from_here(&args.output.to_string_lossy())?,
+        share: args.share,
+        only: args.only,
+        threads: args.threads.map_or_else(machine::processors, usize::from),
+        seed: args.seed,
+    };
+    let outcome = block_on(calibrate::run(&request, terminal))?;
+    terminal.calibrated(&outcome);
+    print(&format!("{}\n", args.output.display()))
 }
 
 // ---- what every verb needs -------------------------------------------------------------------------------
@@ -332,7 +501,7 @@ fn sample_config(environment: Environment) -> Result<Config> {
     Ok(config)
 }
 
-fn request(config: Config, inputs: &Inputs, make_latest: bool) -> Result<Request> {
+fn request(config: Config, inputs: &Inputs) -> Result<Request> {
     let limits = Limits {
         threads: inputs.threads.map_or_else(machine::processors, usize::from),
         memory_pool: match config.memory_pool {
@@ -340,22 +509,17 @@ fn request(config: Config, inputs: &Inputs, make_latest: bool) -> Result<Request
             None => machine::memory_allowed()? / 2,
         },
     };
-    let now_micros = Some(now_micros());
     Ok(Request {
         config,
         as_of: inputs.as_of,
         limits,
-        now_micros,
         accept: false,
-        make_latest,
+        make_latest: false,
+        verify_full: false,
         nonce: nonce(),
+        holder: machine::process(),
+        clock: machine::now,
     })
-}
-
-/// The present, for the age of the exports; UTC microseconds.
-#[expect(clippy::disallowed_methods, reason = "this is the room that knows the clock")]
-fn now_micros() -> i64 {
-    chrono::Utc::now().timestamp_micros()
 }
 
 /// Eight hexadecimal digits that no other attempt has.
@@ -399,11 +563,20 @@ fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     runtime()?.block_on(work)
 }
 
-/// Runs work that ends early, and cleanly, on SIGTERM and SIGINT.
-fn block_on_stoppable<T, F: Future<Output = Result<T>>>(work: impl FnOnce(Stop) -> F) -> Result<T> {
+/// Runs work that ends early, and cleanly, on SIGTERM and SIGINT, and when the minutes allowed are over.
+fn block_on_stoppable<T, F: Future<Output = Result<T>>>(
+    minutes: Option<u64>,
+    work: impl FnOnce(Stop) -> F,
+) -> Result<T> {
     let runtime = runtime()?;
     let (sender, stop) = Stop::new();
     let result = runtime.block_on(async {
+        let watch = sender.clone();
+        let deadline = tokio::spawn(async move {
+            let Some(minutes) = minutes else { return };
+            tokio::time::sleep(std::time::Duration::from_secs(60 * minutes)).await;
+            watch.send(Wish::Deadline(minutes));
+        });
         let signals = tokio::spawn(async move {
             use tokio::signal::unix::{SignalKind, signal};
             let (Ok(mut term), Ok(mut int)) =
@@ -415,10 +588,11 @@ fn block_on_stoppable<T, F: Future<Output = Result<T>>>(work: impl FnOnce(Stop) 
                 _ = term.recv() => SignalKind::terminate().as_raw_value(),
                 _ = int.recv() => SignalKind::interrupt().as_raw_value(),
             };
-            sender.send(number);
+            sender.send(Wish::Signal(number));
         });
         let result = work(stop).await;
         signals.abort();
+        deadline.abort();
         result
     });
     // A reader thread may still wait for its storage; the result does not.

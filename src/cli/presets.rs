@@ -119,6 +119,37 @@ fn put_together(presets: &[Preset]) -> Result<String> {
     Ok(head + &text)
 }
 
+/// Columns that a system's reports can be broken down by.
+pub fn segments(preset: &str) -> &'static [&'static str] {
+    Preset::from_str(preset, true).map_or(&[], |preset| preset.part().segments)
+}
+
+/// A system's section for one feed, its tables where they were found (a place of the preset's, and the
+/// address); a place that was not found is a question.
+pub fn section(preset: &str, feed: &str, places: &[(&str, &str)]) -> Option<String> {
+    let text = Preset::from_str(preset, true).ok()?.part().text;
+    let of_feed = [format!("[sources.{feed}]"), format!("[sources.{feed}.")];
+    let mut section = String::new();
+    let mut is_inside = false;
+    for line in text.lines() {
+        if line.starts_with("[sources.") {
+            is_inside = of_feed.iter().any(|start| line.starts_with(start.as_str()));
+        }
+        if !is_inside {
+            continue;
+        }
+        let line = places.iter().fold(line.to_string(), |line, (place, address)| {
+            line.replace(&format!("\"LOCATION/{place}\""), &format!("{address:?}"))
+        });
+        if line.contains("LOCATION/") {
+            section.push_str("# ? where does this lie? It was not found\n");
+        }
+        section.push_str(&line);
+        section.push('\n');
+    }
+    (!section.is_empty()).then(|| section.trim_end().to_string() + "\n")
+}
+
 /// The configuration that reads the lake of `generate --as-exports`, to be kept beside its folders: the
 /// presets of its systems, with the zone of its shop.
 pub fn lake() -> Result<String> {

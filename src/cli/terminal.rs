@@ -1,13 +1,15 @@
 //! What the terminal shows: progress, warnings, errors and the closing summary, in words or as JSON lines.
 
 use std::io::Write;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch, StringArray};
+use arrow::datatypes::Float64Type;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
 use serde_json::{Map, Value, json};
 
+use crate::calibrate::{self, Target};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::pipeline::{Account, Outcome, Summary, TableAccount, TouchpointLine};
@@ -17,11 +19,15 @@ use crate::progress::Progress;
 pub struct Terminal {
     as_json: bool,
     stage: Mutex<Option<Instant>>,
+    /// What every line for machines says besides: the attempt, and the run's id once there is one.
+    run: Mutex<Vec<(&'static str, String)>>,
+    /// Stage, rows and seconds of those that have ended.
+    stages: Mutex<Vec<(String, u64, f64)>>,
 }
 
 impl Terminal {
     pub fn new(as_json: bool) -> Self {
-        Self { as_json, stage: Mutex::new(None) }
+        Self { as_json, stage: Mutex::new(None), run: Mutex::default(), stages: Mutex::default() }
     }
 
     fn line(&self, level: &str, event: &str, fields: &[(&str, Value)], words: &str) {
@@ -31,6 +37,9 @@ impl Terminal {
             let mut object = Map::new();
             object.insert("level".into(), json!(level));
             object.insert("event".into(), json!(event));
+            for (name, value) in self.run.lock().iter().flat_map(|run| run.iter()) {
+                object.insert((*name).to_string(), json!(value));
+            }
             for (name, value) in fields {
                 object.insert((*name).to_string(), value.clone());
             }
@@ -47,6 +56,22 @@ impl Terminal {
 
     pub fn say(&self, message: &str) {
         self.line("info", "message", &[("message", json!(message))], message);
+    }
+
+    /// From here on lines tell of this attempt at a run.
+    pub fn attempt(&self, nonce: &str) {
+        self.names_it("attempt", nonce);
+    }
+
+    fn names_it(&self, key: &'static str, name: &str) {
+        if let Ok(mut run) = self.run.lock() {
+            run.push((key, name.to_string()));
+        }
+    }
+
+    /// Stage, rows and seconds of those that have ended.
+    pub fn stages(&self) -> Vec<(String, u64, f64)> {
+        self.stages.lock().map(|stages| stages.clone()).unwrap_or_default()
     }
 
     pub fn opening(&self, config: &Config) {
@@ -85,7 +110,12 @@ impl Terminal {
 
     /// After a run: the figures, and where they stand.
     pub fn outcome(&self, outcome: &Outcome) {
-        let summary = &outcome.summary;
+        let Some(summary) = &outcome.summary else {
+            let fields = [("run_id", json!(outcome.run_id)), ("url", json!(outcome.url))];
+            let words =
+                format!("nothing to do: the latest run, {}, saw these inputs and settings", outcome.run_id);
+            return self.line("info", "nothing to do", &fields, &words);
+        };
         if self.as_json {
             let fields = [
                 ("run_id", json!(outcome.run_id)),
@@ -106,7 +136,52 @@ impl Terminal {
     }
 }
 
+impl Terminal {
+    /// After a calibration: the targets, and how wrong methods fared.
+    pub fn calibrated(&self, outcome: &calibrate::Outcome) {
+        if self.as_json {
+            let target = |target: &Target| {
+                json!({
+                    "scenario": target.scenario,
+                    "target": target.sentence,
+                    "worlds": target.worlds,
+                    "figure": target.figure,
+                    "at_least": target.at_least,
+                    "at_most": target.at_most,
+                    "is_reached": target.is_reached(),
+                })
+            };
+            let list = |targets: &[Target]| json!(targets.iter().map(target).collect::<Vec<_>>());
+            let fields = [("targets", list(&outcome.targets)), ("mutants", list(&outcome.mutants))];
+            self.line("info", "calibrated", &fields, "");
+            return;
+        }
+        self.say(&format!("\n{}\n{}", targets(&outcome.targets), targets(&outcome.mutants)));
+    }
+}
+
+fn targets(targets: &[Target]) -> Table {
+    let mut shown = new_table(&["worlds of", "what", "worlds", "figure", "wanted", ""]);
+    let bound = |bound: Option<f64>| bound.map_or(String::new(), |bound| format!("{bound:.3}"));
+    for target in targets {
+        shown.add_row(vec![
+            target.scenario.to_string(),
+            target.sentence.clone(),
+            thousands(i64::try_from(target.worlds).unwrap_or(i64::MAX)),
+            format!("{:.3}", target.figure),
+            format!("{} to {}", bound(target.at_least), bound(target.at_most)),
+            if target.is_reached() { "reached".into() } else { "MISSED".into() },
+        ]);
+    }
+    align_right(&mut shown, 2..4);
+    shown
+}
+
 impl Progress for Terminal {
+    fn names(&self, run_id: &str) {
+        self.names_it("run_id", run_id);
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the room that knows the clock")]
     fn begins(&self, _stage: &str) {
         if let Ok(mut began) = self.stage.lock() {
@@ -117,6 +192,9 @@ impl Progress for Terminal {
     fn ends(&self, stage: &str, rows: u64) {
         let began = self.stage.lock().ok().and_then(|mut began| began.take());
         let seconds = began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+        if let Ok(mut stages) = self.stages.lock() {
+            stages.push((stage.to_string(), rows, seconds));
+        }
         let rows_in_words = thousands(i64::try_from(rows).unwrap_or(i64::MAX));
         let words = format!("{stage:<14} {rows_in_words:>14} rows {seconds:>8.2} s");
         self.line(
@@ -208,35 +286,83 @@ fn feed_account(account: &Account) -> Value {
     })
 }
 
-/// Levers with the most detractors beyond what the others' share would give.
+/// Levers by what they cost.
 fn drivers(summary: &Summary) -> String {
-    let mut shown =
-        new_table(&["touchpoint", "met by", "reach", "detractors if met", "if not", "difference"]);
-    let has_figures =
-        |line: &&TouchpointLine| line.role == "lever" && line.exposed > 0 && line.difference.is_some();
-    for line in summary.touchpoints.iter().filter(has_figures).take(10) {
+    let mut shown = new_table(&["touchpoint", "met by", "reach", "detractors", "NPS points", "verdict"]);
+    let is_shown = |line: &&TouchpointLine| line.role == "lever" && line.nps_points.is_some();
+    for line in summary.touchpoints.iter().filter(is_shown).take(10) {
         shown.add_row(vec![
             line.label.clone(),
             thousands(line.exposed),
             percent(line.reach),
             percent(line.share_exposed),
-            percent(line.share_unexposed),
-            line.difference.map_or(String::new(), |d| format!("{:+.1} points", 100.0 * d)),
+            line.nps_points
+                .map_or(String::new(), |[points, low, high]| format!("{points:.2} ({low:.2} to {high:.2})")),
+            line.verdict.clone(),
         ]);
     }
-    align_right(&mut shown, 1..6);
+    align_right(&mut shown, 1..5);
     let nps = summary.nps.as_deref().unwrap_or("no answers in the window");
+    let nps = format!("{nps}, {} of them linked to what came before", thousands(summary.linked_answers));
+    let remarks = remarks(summary);
     format!(
-        "as of {}   {nps}\n\n{shown}\nlevers by detractors met beyond the others' share; an association, not yet adjusted for what goes along",
-        summary.as_of
+        "as of {}   {nps}\n\n{shown}\nlevers by what they cost: NPS points that would be gained, had nobody met them, with their 95% intervals. What they set \
+         off counts too, so they do not add up{remarks}",
+        summary.as_of_words
     )
 }
 
-/// Rows as a table.
-pub fn table(rows: &[RecordBatch]) -> Result<String> {
+/// Levers that a mapping may have got wrong: everybody met them, or nobody can be told to have.
+fn remarks(summary: &Summary) -> String {
+    let levers = || summary.touchpoints.iter().filter(|line| line.role == "lever");
+    let named = |what: &str, is: &dyn Fn(&&TouchpointLine) -> bool| {
+        let labels: Vec<&str> = levers().filter(is).map(|line| line.label.as_str()).collect();
+        if labels.is_empty() { String::new() } else { format!("\n{what}: {}", labels.join("; ")) }
+    };
+    format!(
+        "{}{}",
+        named("met by everybody (is it mapped right?)", &|line| line.exposed > 0 && line.unexposed == 0),
+        named("cannot be told for anybody (see `aftersale check`)", &|line| {
+            line.exposed == 0 && line.unexposed == 0 && line.unknown > 0
+        })
+    )
+}
+
+/// Rows as a table, the first `most` of them.
+pub fn table(rows: &[RecordBatch], most: usize) -> Result<String> {
     let failed = |e| Error::internal("the rows cannot be shown").caused_by(e);
-    let text = arrow::util::pretty::pretty_format_batches(rows).map_err(failed)?;
+    let mut left = most;
+    let rows = rows.iter().map(|batch| {
+        let batch = batch.slice(0, batch.num_rows().min(left));
+        left -= batch.num_rows();
+        rounded(&batch)
+    });
+    let rows: Vec<RecordBatch> = rows.collect::<Result<_>>()?;
+    let text = arrow::util::pretty::pretty_format_batches(&rows).map_err(failed)?;
     Ok(format!("{text}\n"))
+}
+
+/// Decimals as a person reads them: four of them, or three digits of what is smaller.
+fn rounded(rows: &RecordBatch) -> Result<RecordBatch> {
+    let digits = |value: f64| match value.abs() {
+        small if small > 0.0 && small < 0.001 => format!("{value:.2e}"),
+        _ => {
+            let text = format!("{value:.4}");
+            text.trim_end_matches('0').trim_end_matches('.').to_string()
+        }
+    };
+    let columns = rows.columns().iter().map(|column| match column.as_primitive_opt::<Float64Type>() {
+        None => Arc::clone(column),
+        Some(values) => Arc::new(values.iter().map(|value| value.map(digits)).collect::<StringArray>()),
+    });
+    let names = rows.schema();
+    let columns = names.fields().iter().map(|field| field.name().clone()).zip(columns);
+    let failed = |e| Error::internal("the rows cannot be shown").caused_by(e);
+    if rows.num_columns() == 0 {
+        return Ok(rows.clone());
+    }
+    RecordBatch::try_from_iter_with_nullable(columns.map(|(name, column)| (name, column, true)))
+        .map_err(failed)
 }
 
 fn new_table(header: &[&str]) -> Table {

@@ -1,14 +1,14 @@
 //! How a table's rows are delivered: each once, again when they change, or all of them every time; and
 //! which of them are left out.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::{Located, Place};
 use crate::error::Result;
 
 /// How a table's rows come again from one delivery to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Each row once.
@@ -31,7 +31,7 @@ impl Mode {
 }
 
 /// What a table says about its rows, in raw column names and SQL over raw columns.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Delivery {
     pub mode: Mode,
     /// Upsert only: the columns that together name a row.

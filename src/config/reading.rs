@@ -1,10 +1,10 @@
 //! How a table's objects are read: options of a source, and of each of its tables.
 
 use chrono_tz::Tz;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::{Format, Place};
+use super::{Format, Place, as_text_if_any};
 use crate::engine::formats::TimeFormat;
 use crate::error::Result;
 
@@ -12,9 +12,10 @@ use crate::error::Result;
 const FROM_HEADER: &str = "from header";
 
 /// How bytes become rows, and how the values in them are written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reading {
     /// Between two fields of CSV.
+    #[serde(serialize_with = "as_character")]
     pub delimiter: u8,
     pub encoding: Encoding,
     /// Rows right after the header that are no data: further header rows.
@@ -22,6 +23,7 @@ pub struct Reading {
     /// The array of rows inside a JSON object, as a path of names joined by dots.
     pub records: Option<String>,
     /// Of times that do not say theirs, where the configuration says it.
+    #[serde(serialize_with = "as_text_if_any")]
     pub timezone: Option<Tz>,
     /// Each file states the zone in its further header rows.
     pub zone_in_header: bool,
@@ -55,7 +57,7 @@ impl Default for Reading {
 }
 
 /// How text is written where no byte order mark says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encoding {
     #[serde(rename = "utf-8")]
     Utf8,
@@ -68,7 +70,7 @@ pub enum Encoding {
 }
 
 /// Folders such as `ds=2026-11-01/` that hold the rows of some days only.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Partition {
     /// The name before the `=`.
     pub column: String,
@@ -77,11 +79,15 @@ pub struct Partition {
     pub slack_days: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Covers {
     Day,
     Month,
+}
+
+fn as_character<S: serde::Serializer>(byte: &u8, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_char(char::from(*byte))
 }
 
 // ---- as typed ----------------------------------------------------------------------------------------

@@ -90,6 +90,11 @@ fn address_of(root: &str, members: &[Object], all: &[Object]) -> String {
         return format!("{root}{folder}");
     }
     // Beside other tables in the same folder: by what the names have in common.
+    let name_of = |object: &Object| object.path.rsplit('/').next().unwrap_or_default().to_string();
+    let name = name_of(&members[0]);
+    if members.iter().all(|member| name_of(member) == name) {
+        return format!("{root}{folder}**/{name}");
+    }
     let ending = members[0].path.rsplit('/').next().and_then(|name| name.find('.').map(|dot| &name[dot..]));
     let between =
         if members.iter().any(|member| member.path[folder.len()..].contains('/')) { "**/" } else { "" };
@@ -194,6 +199,11 @@ mod tests {
         assert_eq!(
             found("lake/", &["a/ds=2026-11-01/p.csv.gz", "a/ds=2026-11-02/p.csv.gz"]),
             [one("lake/a/", "csv", 2)]
+        );
+        // Each night's folder holds several tables.
+        assert_eq!(
+            found("lake/", &["2026-11-01/a.csv", "2026-11-01/b.csv", "2026-11-02/a.csv", "2026-11-02/b.csv"]),
+            [one("lake/**/a.csv", "csv", 2), one("lake/**/b.csv", "csv", 2)]
         );
         // Two tables in one folder.
         assert_eq!(

@@ -1,5 +1,7 @@
 //! What the values of a column look like, and how much of them may be shown.
 
+use chrono::{NaiveDate, NaiveDateTime};
+
 use super::sample::{Column, counts};
 use crate::engine::time;
 
@@ -45,6 +47,32 @@ impl Kind {
                 | Kind::EpochMilliseconds
         )
     }
+}
+
+/// Microseconds, local or not, and whether it is a day only.
+pub type Read = (i64, bool);
+
+type Reader = Box<dyn Fn(&str) -> Option<Read>>;
+
+/// Each value as microseconds, local or not, and whether it is a day only; none where it is no time.
+pub fn times(column: &Column) -> Vec<Option<Read>> {
+    let read: Reader = match kind(column) {
+        Kind::EpochSeconds => Box::new(|value| Some((value.parse::<i64>().ok()? * time::SECOND, false))),
+        Kind::EpochMilliseconds => Box::new(|value| Some((value.parse::<i64>().ok()? * 1_000, false))),
+        Kind::Format(format) | Kind::DayOrMonth(format, _) => Box::new(move |value| {
+            if let Ok(at) = NaiveDateTime::parse_from_str(value, &format) {
+                return Some((at.and_utc().timestamp_micros(), false));
+            }
+            let day = NaiveDate::parse_from_str(value, format.split(' ').next()?).ok()?;
+            Some((i64::from(day.to_epoch_days()) * time::DAY, true))
+        }),
+        Kind::Time { .. } => Box::new(|value| match time::parse(value)? {
+            time::Written::Date(day) => Some((day * time::DAY, true)),
+            time::Written::Local(at) | time::Written::Instant(at) => Some((at, false)),
+        }),
+        _ => return vec![None; column.values.len()],
+    };
+    column.values.iter().map(|value| read(value.trim())).collect()
 }
 
 /// What most values look like; words for nothing and empty values aside.
@@ -100,17 +128,30 @@ pub fn nothings(column: &Column) -> Vec<&'static str> {
     NOTHING.into_iter().filter(|word| column.values.iter().any(|value| value.trim() == *word)).collect()
 }
 
-/// The largest number.
-pub fn largest(column: &Column) -> Option<f64> {
-    filled(column)
-        .filter_map(|value| value.parse::<f64>().ok())
-        .filter(|number| number.is_finite())
-        .reduce(f64::max)
+fn numbers(column: &Column) -> impl Iterator<Item = f64> {
+    filled(column).filter_map(|value| value.parse::<f64>().ok()).filter(|number| number.is_finite())
 }
 
-/// Whether a value comes again.
-pub fn repeats(column: &Column) -> bool {
-    counts(column).values().any(|count| *count > 1)
+/// The largest number.
+pub fn largest(column: &Column) -> Option<f64> {
+    numbers(column).reduce(f64::max)
+}
+
+/// The smallest number.
+pub fn smallest(column: &Column) -> Option<f64> {
+    numbers(column).reduce(f64::min)
+}
+
+/// Whether its numbers have no decimals but zeros.
+pub fn are_whole(column: &Column) -> bool {
+    numbers(column).all(|number| number.fract() == 0.0)
+}
+
+/// Whether the values of a column are a few words that come again, and not names of something.
+pub fn is_few_words(column: &Column, most: usize) -> bool {
+    let counts = counts(column);
+    let rows: usize = counts.values().sum();
+    !counts.is_empty() && counts.len() <= most && (rows < 10 || 3 * counts.len() <= rows)
 }
 
 fn is_comma_number(value: &str) -> bool {
@@ -161,6 +202,8 @@ fn slashed(values: &[&str]) -> Option<Kind> {
         (true, true) => None,
         (true, false) => Some(Kind::Format(day_first)),
         (false, true) => Some(Kind::Format(month_first)),
+        // Where days are written with dots they stand first.
+        (false, false) if s == '.' => Some(Kind::Format(day_first)),
         (false, false) => Some(Kind::DayOrMonth(day_first, month_first)),
     }
 }
@@ -197,7 +240,8 @@ pub fn shown(column: &Column) -> String {
     if values.is_empty() { "(empty)".into() } else { values.join(" | ") }
 }
 
-fn masked(value: &str) -> String {
+/// A value as it may be shown.
+pub fn masked(value: &str) -> String {
     let value: String = value.chars().filter(|c| c.is_whitespace() || !c.is_control()).collect();
     let line: String = value.split_whitespace().collect::<Vec<_>>().join(" ");
     let line: Vec<String> = line
@@ -221,7 +265,11 @@ mod tests {
     use super::*;
 
     fn column(values: &[&str]) -> Column {
-        Column { name: "c".into(), values: values.iter().map(|value| value.to_string()).collect() }
+        Column {
+            name: "c".into(),
+            values: values.iter().map(|value| value.to_string()).collect(),
+            label: None,
+        }
     }
 
     #[test]
@@ -240,6 +288,7 @@ mod tests {
             (&["31/01/2025 10:00", "01/02/2025 10:00"], Kind::Format("%d/%m/%Y %H:%M".into())),
             (&["1/31/2025 10:00 PM", "1/2/2025 1:00 AM"], Kind::Format("%m/%d/%Y %I:%M %p".into())),
             (&["31.01.2025"], Kind::Format("%d.%m.%Y".into())),
+            (&["01.02.2025"], Kind::Format("%d.%m.%Y".into())),
             (&["01/02/2025"], Kind::DayOrMonth("%d/%m/%Y".into(), "%m/%d/%Y".into())),
             (&["31/01/2025", "01/31/2025"], Kind::Text),
             (&["a@example.com", "b@example.com"], Kind::Email),

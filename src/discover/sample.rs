@@ -3,13 +3,14 @@
 //! The reader of the nightly run is strict and is told how to read; this one has to find out. It looks at
 //! the beginning only, guesses the encoding and the delimiter, and does not mind a broken end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde_json::Value;
 
 use crate::engine::{self, Engine};
 use crate::error::{Error, Result};
+use crate::sources::raw::check_footer;
 use crate::store::{Object, Store};
 
 /// Of each object, at most.
@@ -28,14 +29,24 @@ pub struct Sample {
     pub encoding: Option<&'static str>,
     /// The array of rows inside a JSON object.
     pub records: Option<String>,
+    /// Rows right after the header that are no data.
+    pub skip: usize,
     /// In the order of the first object.
     pub columns: Vec<Column>,
     pub rows: usize,
+    /// Of each row: the delivery that it came with, counted from 0.
+    pub deliveries: Vec<usize>,
+    /// Each delivery has a date in its path.
+    pub is_dated: bool,
+    /// The delivery that is being read.
+    pub(super) delivery: usize,
 }
 
 #[derive(Debug, Default, Clone)]
 pub struct Column {
     pub name: String,
+    /// The question that the column holds the answers to, where rows after the header say it.
+    pub label: Option<String>,
     /// One a row; empty where there is none.
     pub values: Vec<String>,
 }
@@ -45,10 +56,21 @@ impl Sample {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// Whether a value comes twice in one delivery.
+    pub fn comes_twice(&self, column: &Column) -> bool {
+        let mut seen = BTreeSet::new();
+        column
+            .values
+            .iter()
+            .zip(&self.deliveries)
+            .map(|(value, delivery)| (value.trim(), delivery))
+            .any(|(value, delivery)| !value.is_empty() && !seen.insert((delivery, value)))
+    }
+
     fn add(&mut self, row: Vec<(String, String)>) {
         for (name, value) in row {
             let place = self.columns.iter().position(|column| column.name == name).unwrap_or_else(|| {
-                self.columns.push(Column { name, values: Vec::new() });
+                self.columns.push(Column { name, ..Column::default() });
                 self.columns.len() - 1
             });
             let values = &mut self.columns[place].values;
@@ -56,19 +78,27 @@ impl Sample {
             values.push(value);
         }
         self.rows += 1;
+        self.deliveries.push(self.delivery);
         for column in &mut self.columns {
             column.values.resize(self.rows, String::new());
         }
     }
 }
 
-/// Reads the beginning of each object.
+/// Reads the beginning of each object; the number beside it says which delivery it belongs to.
 ///
 /// # Errors
 /// Those of the storage; `Kind::Data` for what is not of the format that its name tells.
-pub async fn sample(engine: &Engine, place: &Store, format: &str, objects: &[Object]) -> Result<Sample> {
-    let mut sample = Sample::default();
-    for object in objects {
+pub async fn sample(
+    engine: &Engine,
+    place: &Store,
+    format: &str,
+    objects: &[(usize, Object)],
+    is_dated: bool,
+) -> Result<Sample> {
+    let mut sample = Sample { is_dated, ..Sample::default() };
+    for (delivery, object) in objects {
+        sample.delivery = *delivery;
         if format == "parquet" {
             parquet(engine, place, object, &mut sample).await?;
             continue;
@@ -120,6 +150,8 @@ fn csv(text: &str, is_whole: bool, sample: &mut Sample) {
     }
     let mut records = records.into_iter();
     let Some(header) = records.next() else { return };
+    let mut records = records.peekable();
+    let labels = labels(&header, &mut records, sample);
     if delimiter != ',' {
         sample.delimiter = Some(delimiter);
     }
@@ -127,9 +159,33 @@ fn csv(text: &str, is_whole: bool, sample: &mut Sample) {
         sample.add(header.iter().map(|name| name.trim().to_string()).zip(record).collect());
     }
     if sample.columns.is_empty() {
-        let column = |name: &String| Column { name: name.trim().into(), values: Vec::new() };
+        let column = |name: &String| Column { name: name.trim().into(), ..Column::default() };
         sample.columns = header.iter().map(column).collect();
     }
+    for (name, label) in labels {
+        if let Some(column) = sample.columns.iter_mut().find(|column| column.name == name) {
+            column.label.get_or_insert(label);
+        }
+    }
+}
+
+/// The questions in the row after the header, where the row after that one names the columns once more in
+/// JSON, as Qualtrics writes it; both rows are passed.
+fn labels(
+    header: &[String],
+    records: &mut std::iter::Peekable<impl Iterator<Item = Vec<String>> + Clone>,
+    sample: &mut Sample,
+) -> Vec<(String, String)> {
+    let is_import = |record: &Vec<String>| {
+        record.len() > 1 && record.iter().all(|cell| cell.starts_with("{\"ImportId\""))
+    };
+    if !records.clone().nth(1).is_some_and(|record| is_import(&record)) {
+        return Vec::new();
+    }
+    sample.skip = 2;
+    let questions = records.next().unwrap_or_default();
+    records.next();
+    header.iter().map(|name| name.trim().to_string()).zip(questions).collect()
 }
 
 fn records(text: &str, delimiter: char, most: usize) -> Vec<Vec<String>> {
@@ -179,10 +235,21 @@ fn json(text: &str, sample: &mut Sample) {
     }
 }
 
-/// The first array of objects inside an object, by its key, and where its first object begins. A line that
-/// is an object by itself has none.
+/// The longest array of objects inside an object, by its key, and where its first object begins: pages hold
+/// lists of people or teams beside their rows. A line that is an object by itself has none.
 fn array_inside(text: &str) -> Option<(String, usize)> {
     let (mut depth, mut in_text, mut is_escaped) = (0, false, false);
+    // The array that is being passed, and the longest one: name, start, length.
+    let mut open: Option<(String, usize)> = None;
+    let mut longest: Option<(String, usize, usize)> = None;
+    let mut closed = |open: &mut Option<(String, usize)>, end: usize| {
+        if let Some((key, start)) = open.take()
+            && longest.as_ref().is_none_or(|(_, _, length)| end - start > *length)
+        {
+            longest = Some((key, start, end - start));
+        }
+        longest.clone().map(|(key, start, _)| (key, start))
+    };
     let (mut key, mut begun) = (String::new(), 0);
     for (at, c) in text.char_indices() {
         if in_text {
@@ -201,24 +268,25 @@ fn array_inside(text: &str) -> Option<(String, usize)> {
         }
         match c {
             '"' => (in_text, begun) = (true, at + 1),
-            '[' if depth == 1 && text[at + 1..].trim_start().starts_with('{') => {
-                // Objects one a line have arrays inside as well, but another object after them.
-                let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-                let is_line =
-                    matches!(values.next(), Some(Ok(_))) && !text[values.byte_offset()..].trim().is_empty();
-                return (!is_line).then_some((key, at + 1));
+            '[' if depth == 1 && open.is_none() && text[at + 1..].trim_start().starts_with('{') => {
+                open = Some((key.clone(), at + 1));
+                depth += 1;
             }
             '{' | '[' => depth += 1,
             '}' | ']' => {
                 depth -= 1;
-                if depth == 0 {
-                    return None;
+                if depth == 1 {
+                    closed(&mut open, at);
+                } else if depth == 0 {
+                    // Objects one a line have arrays inside as well, but another object after them.
+                    let is_line = text[at + 1..].trim_start().starts_with('{');
+                    return if is_line { None } else { closed(&mut open, at) };
                 }
             }
             _ => {}
         }
     }
-    None
+    closed(&mut open, text.len())
 }
 
 fn flatten(path: &str, value: &Value, row: &mut Vec<(String, String)>) {
@@ -238,6 +306,7 @@ fn flatten(path: &str, value: &Value, row: &mut Vec<(String, String)>) {
 // ---- Parquet -------------------------------------------------------------------------------------------
 
 async fn parquet(engine: &Engine, place: &Store, object: &Object, sample: &mut Sample) -> Result<()> {
+    check_footer(place, object).await?;
     let ctx = engine.mapping_session();
     let pinned = place.pinned(std::slice::from_ref(object))?;
     engine::register_store(&ctx, "sample", "sample://object", pinned, true).await?;
@@ -314,6 +383,29 @@ mod tests {
         let mut sample = Sample::default();
         json("{\"tags\":[{\"a\":1}],\"id\":1}\n{\"tags\":[],\"id\":2}\n", &mut sample);
         assert_eq!((sample.records.clone(), sample.rows), (None, 2));
+    }
+
+    /// Pages name teams and people beside the rows that they are about.
+    #[test]
+    fn the_longest_array_holds_the_rows() {
+        let mut sample = Sample::default();
+        let teams = "\"teams\":[{\"id\":7},{\"id\":8}]";
+        let tickets = "\"tickets\":[{\"id\":1,\"subject\":\"late\",\"tags\":[{\"a\":1}]}]";
+        json(&format!("{{{teams},{tickets},\"next\":null}}"), &mut sample);
+        assert_eq!(sample.records.as_deref(), Some("tickets"));
+        assert_eq!(shown(&sample), ["id=1", "subject=late", "tags=[{\"a\":1}]"]);
+    }
+
+    #[test]
+    fn rows_that_explain_the_header_are_no_data() {
+        let mut sample = Sample::default();
+        let import = "\"{\"\"ImportId\"\":\"\"a\"\"}\",\"{\"\"ImportId\"\":\"\"b\"\"}\"";
+        csv(&format!("id,Q1\nResponse,How likely?\n{import}\nR1,9\n"), true, &mut sample);
+        assert_eq!((sample.skip, shown(&sample)), (2, vec!["id=R1".into(), "Q1=9".into()]));
+        assert_eq!(sample.columns[1].label.as_deref(), Some("How likely?"));
+        let mut sample = Sample::default();
+        csv("id,Q1\nR0,8\nR1,9\n", true, &mut sample);
+        assert_eq!((sample.skip, sample.rows), (0, 2));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use datafusion::common::config::Dialect;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, TableReference};
-use datafusion::logical_expr::{Expr, ExprSchemable, Volatility};
+use datafusion::logical_expr::{Distinct, Expr, ExprSchemable, LogicalPlan, Volatility};
 use datafusion::prelude::{DataFrame, SessionContext};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::resolve::resolve_table_references;
@@ -60,8 +60,83 @@ pub async fn query(ctx: &SessionContext, sql: &str, tables: &[&str]) -> Result<D
         }
     }
     let plan = state.statement_to_plan(statement).await.map_err(|e| error(e, "the mapping"))?;
+    refuse_open_order(&plan)?;
     reading_only().verify_plan(&plan).map_err(|e| error(e, "the mapping"))?;
     ctx.execute_logical_plan(plan).await.map_err(|e| error(e, "the mapping"))
+}
+
+/// Functions that depend on the order of rows.
+const ORDERED: [&str; 12] = [
+    "first_value",
+    "last_value",
+    "nth_value",
+    "array_agg",
+    "string_agg",
+    "row_number",
+    "lag",
+    "lead",
+    "ntile",
+    "rank",
+    "dense_rank",
+    "cume_dist",
+];
+
+/// Refuses what would take rows as they happen to come, or never end.
+fn refuse_open_order(plan: &LogicalPlan) -> Result<()> {
+    let (mut open, mut is_recursive) = (None, false);
+    plan.apply_with_subqueries(|node| {
+        match node {
+            LogicalPlan::Limit(limit) if !is_sorted(&limit.input) => open = Some("`limit`".to_string()),
+            LogicalPlan::Distinct(Distinct::On(on)) if on.sort_expr.as_ref().is_none_or(Vec::is_empty) => {
+                open = Some("`distinct on`".into());
+            }
+            LogicalPlan::Aggregate(aggregate) => open = aggregate.aggr_expr.iter().find_map(open_order),
+            LogicalPlan::Window(window) => open = window.window_expr.iter().find_map(open_order),
+            LogicalPlan::RecursiveQuery(_) => is_recursive = true,
+            _ => {}
+        }
+        let is_done = open.is_some() || is_recursive;
+        Ok(if is_done { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })
+    .map_err(|e| error(e, "the mapping"))?;
+    if is_recursive {
+        return Err(Error::config("the mapping calls itself")
+            .hint("write the query without `recursive`: it might never end"));
+    }
+    match open {
+        None => Ok(()),
+        Some(what) => Err(Error::config(format!("{what} takes rows as they happen to come"))
+            .hint("say in which order, down to a column that differs between rows: `order by …`")),
+    }
+}
+
+fn is_sorted(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Sort(_) => true,
+        LogicalPlan::Projection(projection) => is_sorted(&projection.input),
+        LogicalPlan::SubqueryAlias(alias) => is_sorted(&alias.input),
+        _ => false,
+    }
+}
+
+/// The function of an expression that depends on an order and is not given one.
+fn open_order(expr: &Expr) -> Option<String> {
+    let mut open = None;
+    let walked = expr.apply(|node| {
+        let found = match node {
+            Expr::AggregateFunction(call) if call.params.order_by.is_empty() => {
+                Some(call.func.name().to_string())
+            }
+            Expr::WindowFunction(call) if call.params.order_by.is_empty() => {
+                Some(call.fun.name().to_string())
+            }
+            _ => None,
+        };
+        open = found.filter(|name| ORDERED.contains(&name.as_str())).map(|name| format!("`{name}`"));
+        Ok(if open.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    // The walk itself cannot fail.
+    walked.ok().and(open)
 }
 
 /// Parses an expression over one row of `schema`.
@@ -144,6 +219,10 @@ mod tests {
             "select id from tickets union all select id from people",
             "select id, row_number() over (order by id) from tickets",
             "values (1)",
+            "select id from tickets order by id limit 1",
+            "select first_value(id order by id) from tickets",
+            "select distinct on (id) id from tickets order by id",
+            "select sum(id) over () from tickets",
         ] {
             let plan = query(&ctx, sql, &["tickets", "people"]).await;
             plan.unwrap_or_else(|e| panic!("{sql}: {e}")).collect().await.unwrap();
@@ -206,6 +285,16 @@ mod tests {
             "select id from tickets where random() < 0.5".into(),
             "select id from tickets order by uuid()".into(),
             "select sum(id) filter (where random() < 0.5) from tickets".into(),
+            "select id from tickets limit 1".into(),
+            "select id from (select id from tickets offset 1) t".into(),
+            "select first_value(id) from tickets".into(),
+            "select array_agg(id) from tickets".into(),
+            "select last_value(id) over () from tickets".into(),
+            "select row_number() over () from tickets".into(),
+            "select id from tickets where id in (select id from people limit 1)".into(),
+            "select distinct on (id) id from tickets".into(),
+            // What may never end.
+            "with recursive r as (select 1 n union all select n + 1 from r) select n from r".into(),
             "select $1 from tickets".into(),
             "select $from from tickets".into(),
         ] {

@@ -7,6 +7,7 @@
 pub mod folders;
 pub mod formats;
 pub mod functions;
+mod made;
 pub mod mapped;
 mod parquet;
 pub mod statistics;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::config::{Dialect, TableParquetOptions};
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::datasource::MemTable;
@@ -32,8 +34,9 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::ObjectStore;
+use tokio::task::JoinError;
 use url::Url;
 
 use self::parquet::Parquet;
@@ -189,6 +192,20 @@ impl Engine {
         Ok(())
     }
 
+    /// Names rows that are made batch by batch whenever they are read: `make` is asked for one after the other,
+    /// from 0, until it has none.
+    pub fn register_made(
+        &self,
+        name: &str,
+        schema: SchemaRef,
+        make: impl Fn(usize) -> Option<Result<RecordBatch>> + Send + Sync + 'static,
+    ) -> Result<()> {
+        let made = made::Made::new(schema.clone(), make);
+        let table = StreamingTable::try_new(schema, vec![Arc::new(made)]).map_err(|e| error(e, name))?;
+        self.ctx.register_table(name, Arc::new(table)).map_err(|e| error(e, name))?;
+        Ok(())
+    }
+
     /// The plan that reads a named table.
     pub async fn table(&self, name: &str) -> Result<DataFrame> {
         self.ctx.table(name).await.map_err(|e| error(e, name))
@@ -197,6 +214,16 @@ impl Engine {
     /// The rows of a plan; for small results only.
     pub async fn collect(&self, plan: DataFrame, what: &str) -> Result<Vec<RecordBatch>> {
         plan.collect().await.map_err(|e| run_error(e, what))
+    }
+
+    /// The rows of a plan, batch by batch, in the plan's order.
+    pub async fn stream(
+        &self,
+        plan: DataFrame,
+        what: &'static str,
+    ) -> Result<impl Stream<Item = Result<RecordBatch>> + Unpin> {
+        let rows = plan.execute_stream().await.map_err(|e| run_error(e, what))?;
+        Ok(rows.map_err(move |e| run_error(e, what)))
     }
 
     /// How many rows a table has.
@@ -363,6 +390,11 @@ fn parse_literal(sql: &str) -> Result<ast::Expr> {
 /// are kept only where they are about memory, storage or a file's structure.
 pub fn run_error(e: DataFusionError, what: impl std::fmt::Display) -> Error {
     let what = what.to_string();
+    if broke_off(&e) {
+        return Error::internal("a task of the SQL engine broke off")
+            .with("while", what)
+            .hint("this is a defect: please report the lines above with the version and the configuration");
+    }
     match e.find_root() {
         DataFusionError::ResourcesExhausted(_)
         | DataFusionError::ObjectStore(_)
@@ -373,6 +405,15 @@ pub fn run_error(e: DataFusionError, what: impl std::fmt::Display) -> Error {
             Some(storage) => storage.with("while", what),
             None => bad_value(&what),
         },
+    }
+}
+
+/// Whether a task of the engine's panicked, or was given up.
+fn broke_off(e: &DataFusionError) -> bool {
+    match e.find_root() {
+        DataFusionError::ExecutionJoin(_) => true,
+        DataFusionError::External(source) => source.is::<JoinError>() || source.is::<Arc<JoinError>>(),
+        _ => false,
     }
 }
 
@@ -408,6 +449,13 @@ pub fn error(e: DataFusionError, what: impl std::fmt::Display) -> Error {
         DataFusionError::IoError(io) => Error::io(format!("a read or a write failed: {}", io.kind()))
             .with("while", what)
             .hint("check the disk's free space and permissions"),
+        // The engine keeps only the words of a storage failure that it meets at a footer.
+        DataFusionError::ParquetError(parquet) if parquet.to_string().contains("Object Store error") => {
+            Error::unavailable("storage failed while a file was read")
+                .with("while", what)
+                .caused_by(parquet.to_string())
+                .hint("run again; `aftersale check` names the objects that are read")
+        }
         // Parquet's errors speak of pages and footers.
         DataFusionError::ParquetError(parquet) => Error::data("a Parquet file is damaged")
             .with("while", what)
@@ -421,5 +469,23 @@ pub fn error(e: DataFusionError, what: impl std::fmt::Display) -> Error {
             let name = other.to_string().chars().take(600).collect::<String>();
             Error::internal(format!("the SQL engine failed: {name}")).with("while", what)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[tokio::test]
+    async fn a_task_that_breaks_off_is_no_fault_of_the_data() {
+        let broken = async || tokio::spawn(async { panic!("on purpose") }).await.expect_err("it panics");
+        let apart = DataFusionError::ExecutionJoin(Box::new(broken().await));
+        let shared = DataFusionError::External(Box::new(Arc::new(broken().await)));
+        for error in [apart, DataFusionError::Context("Join Error".into(), Box::new(shared))] {
+            assert_eq!(run_error(error, "a query").kind(), Kind::Internal);
+        }
+        let value = DataFusionError::External("not a number".into());
+        assert_eq!(run_error(value, "a query").kind(), Kind::Data);
     }
 }

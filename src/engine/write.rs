@@ -11,13 +11,14 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use futures::TryStreamExt;
 use parquet::arrow::AsyncArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::KeyValue;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
 use parquet::file::properties::WriterProperties;
 use tokio::io::AsyncWrite;
 
 use crate::error::{Error, Result};
 use crate::queries::ColumnKind;
-use crate::store::storage_error;
+use crate::store::{Bytes, storage_error};
 
 /// Rows handed to the encoder at once.
 const BATCH_ROWS: usize = 16_384;
@@ -143,6 +144,22 @@ pub async fn write_parts<P: Parts>(
     Ok(total)
 }
 
+/// Writes a few rows as one file.
+///
+/// # Errors
+/// Those of the writer.
+pub async fn write_rows<W: AsyncWrite + Unpin + Send>(
+    rows: &RecordBatch,
+    metadata: &[(String, String)],
+    to: W,
+) -> Result<W> {
+    let mut writer =
+        AsyncArrowWriter::try_new(to, rows.schema(), Some(properties(metadata)?)).map_err(encoding_failed)?;
+    writer.write(rows).await.map_err(encoding_failed)?;
+    writer.finish().await.map_err(encoding_failed)?;
+    Ok(writer.into_inner())
+}
+
 async fn close<P: Parts>(mut writer: AsyncArrowWriter<P::Part>, rows: usize, parts: &mut P) -> Result<()> {
     writer.finish().await.map_err(encoding_failed)?;
     parts.finish(writer.into_inner(), rows as u64).await
@@ -172,6 +189,21 @@ fn properties(metadata: &[(String, String)]) -> Result<WriterProperties> {
             sorted.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect(),
         ))
         .build())
+}
+
+/// The rows that a Parquet file's footer speaks of, from the file's last bytes.
+///
+/// # Errors
+/// How many bytes it takes where there are too few; none where it is no footer.
+pub fn footer_rows(tail: &Bytes, file_bytes: u64) -> std::result::Result<u64, Option<u64>> {
+    let mut reader = ParquetMetaDataReader::new();
+    match reader.try_parse_sized(tail, file_bytes) {
+        Ok(()) => {}
+        Err(ParquetError::NeedMoreData(more)) => return Err(Some(more as u64)),
+        Err(_) => return Err(None),
+    }
+    let rows = reader.finish().map_err(|_| None)?.file_metadata().num_rows();
+    u64::try_from(rows).map_err(|_| None)
 }
 
 fn encoding_failed(e: parquet::errors::ParquetError) -> Error {

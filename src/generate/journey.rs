@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::model::{Cause, Class, Met, Outcome};
 use super::words::{self, Topic};
+use super::{Response, Twists, World};
 
 /// The world lasts two years, and is exported at the end of its last day.
 pub(super) const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2024, 11, 1).unwrap();
@@ -58,6 +59,8 @@ pub(super) struct Journey {
     pub tickets: Vec<Ticket>,
     pub interactions: Vec<Interaction>,
     pub answer: Option<Answer>,
+    /// Of the answer, given or not.
+    pub class: Class,
     /// What holds at the moment of the answer.
     pub met: Met,
     /// A promise that is a date ends with it.
@@ -66,6 +69,21 @@ pub(super) struct Journey {
     pub sent: i64,
     pub responded: i64,
     pub mode: &'static str,
+    /// What somebody took away, to see what would have been.
+    undone: Met,
+    twist: Twist,
+}
+
+/// What a world's twists mean for one order.
+#[derive(Debug, Clone, Copy, Default)]
+struct Twist {
+    twists: Twists,
+    /// Added to the log-odds of being overdue, of writing a ticket, and of a worse answer.
+    overdue: f64,
+    ticket: f64,
+    worse: f64,
+    /// Added to what lateness does to the answer.
+    of_late: f64,
 }
 
 #[derive(Debug)]
@@ -123,7 +141,13 @@ pub(super) struct TicketState {
 }
 
 /// A customer's orders, the oldest first, at most `most`.
-pub(super) fn of_customer(seed: u64, customer: u64, most: u64) -> Vec<Journey> {
+pub(super) fn of_customer(world: &World, customer: u64, most: u64) -> Vec<Journey> {
+    of_customer_without(world, customer, most, Met::default())
+}
+
+/// The same orders, had nobody met what is `undone`: all other luck stays.
+pub(super) fn of_customer_without(world: &World, customer: u64, most: u64, undone: Met) -> Vec<Journey> {
+    let seed = world.seed;
     let rng = &mut luck(seed, customer, 0, Stage::Customer);
     let orders = match rng.random::<f64>() {
         u if u < 0.55 => 1,
@@ -141,14 +165,27 @@ pub(super) fn of_customer(seed: u64, customer: u64, most: u64) -> Vec<Journey> {
         .collect();
     ordered.sort_unstable();
     ordered.truncate(most as usize);
+    let is_grumpy =
+        world.twists.has_grumpy_customers && luck(seed, customer, 0, Stage::Answer).random_bool(0.3);
     let orders = ordered.into_iter().zip(1..);
-    orders.map(|(when, order)| journey(|stage| luck(seed, customer, order, stage), when, mood)).collect()
+    orders
+        .map(|(when, order)| {
+            let start = Journey { ordered: when, met: Met::base(), undone, ..Default::default() };
+            journey(start, world, |stage| luck(seed, customer, order, stage), mood, is_grumpy)
+        })
+        .collect()
 }
 
 /// `mood` is the luck that a customer's answers partly share.
-fn journey(luck: impl Fn(Stage) -> ChaCha8Rng, ordered: i64, mood: f64) -> Journey {
-    let mut journey = Journey { ordered, met: Met::base(), ..Default::default() };
+fn journey(
+    mut journey: Journey,
+    world: &World,
+    luck: impl Fn(Stage) -> ChaCha8Rng,
+    mood: f64,
+    is_grumpy: bool,
+) -> Journey {
     journey.purchase(&mut luck(Stage::Purchase));
+    journey.twist = twist(world, &journey, is_grumpy);
     journey.delivery(&mut luck(Stage::Delivery));
     journey.invitation(&mut luck(Stage::Invitation));
     journey.billing(&mut luck(Stage::Billing));
@@ -182,7 +219,7 @@ impl Journey {
         let lead = rng.random_range(3..=7);
         self.promised = local(self.ordered).date() + Days::new(lead);
         self.promise_end = midnight(self.promised + Days::new(1));
-        let overdue = rng.random_bool(self.met.chance(Outcome::Overdue));
+        let overdue = rng.random_bool(self.chance(Outcome::Overdue));
         let date = match rng.random::<f64>() {
             u if !overdue && u < 0.6 => Some(self.promised),
             _ if !overdue => Some(self.promised - Days::new(rng.random_range(1..lead))),
@@ -198,18 +235,19 @@ impl Journey {
     /// About three weeks after the parcel came, or should have come; and what it found by the answer.
     fn invitation(&mut self, rng: &mut ChaCha8Rng) {
         let settled = self.delivered.unwrap_or(i64::MAX).min(self.promise_end + 7 * DAY);
-        let date = local(settled).date() + Days::new(rng.random_range(20..=22));
+        let lag = if self.twist.twists.has_survey_lag { 2..=60 } else { 20..=22 };
+        let date = local(settled).date() + Days::new(rng.random_range(lag));
         self.sent = midnight(date) + rng.random_range(9 * HOUR..11 * HOUR);
         self.responded = by_day(self.sent + after(rng, 0.01, 3.0));
         self.mode = pick(rng, &["mail", "mail", "mail", "web", "web", "phone"]);
         self.met.add(Cause::AskedByPhone, self.mode == "phone");
         let Some(delivered) = self.delivered.filter(|delivered| *delivered < self.responded) else {
-            return self.met.add(Cause::NotDelivered, true);
+            return self.meets(Cause::NotDelivered, true);
         };
-        self.met.add(Cause::Early, delivered < self.promise_end - DAY);
-        self.met.add(Cause::Late, delivered >= self.promise_end);
-        self.met.add(Cause::VeryLate, delivered > self.promise_end + 5 * DAY);
-        self.met.add(Cause::Damaged, self.damaged);
+        self.meets(Cause::Early, delivered < self.promise_end - DAY);
+        self.meets(Cause::Late, delivered >= self.promise_end);
+        self.meets(Cause::VeryLate, delivered > self.promise_end + 5 * DAY);
+        self.meets(Cause::Damaged, self.damaged);
     }
 
     fn billing(&mut self, rng: &mut ChaCha8Rng) {
@@ -219,7 +257,7 @@ impl Journey {
             self.by_company("invoice", invoiced, "email");
             if rng.random_bool(0.12) {
                 self.by_customer("billing_error", noticed, "email", "confirmed");
-                self.met.add(Cause::BillingError, noticed < self.responded);
+                self.meets(Cause::BillingError, noticed < self.responded);
             }
         }
     }
@@ -229,12 +267,13 @@ impl Journey {
         let chosen = rng.random_bool(0.3);
         if let Some(delivered) = self.delivered.filter(|_| chosen) {
             let called = self.follow_up(rng, delivered, 1..9);
-            self.met.add(Cause::FollowUp, called < self.responded);
+            self.meets(Cause::FollowUp, called < self.responded);
         }
     }
 
     fn support(&mut self, rng: &mut ChaCha8Rng) {
-        let mut writes = rng.random_bool(self.met.chance(Outcome::Ticket));
+        let mut writes =
+            rng.random_bool(self.chance(Outcome::Ticket)) && !self.undone.has(Cause::TicketOpened);
         let (topic, mut opened) = if self.overdue() {
             (&words::DELIVERY, self.promise_end + after(rng, 0.1, 1.5))
         } else if let (true, Some(delivered)) = (self.met.has(Cause::Damaged), self.delivered) {
@@ -256,7 +295,7 @@ impl Journey {
         }
         let opened = self.tickets.iter().filter(|ticket| ticket.opened < self.responded);
         let known: Vec<_> = opened.map(|ticket| (ticket.opened, ticket.before(self.responded))).collect();
-        let met = &mut self.met;
+        let mut met = self.met;
         for (opened, state) in &known {
             let waited = self.responded - opened;
             met.add(Cause::SlowFirstReply, state.first_replied.is_some_and(|at| at - opened > DAY));
@@ -271,6 +310,7 @@ impl Journey {
         // Of states that exclude each other the first holds.
         met.drop_if(Cause::SlowFirstReply, met.has(Cause::Unanswered));
         met.drop_if(Cause::SlowResolution, met.has(Cause::Unresolved));
+        self.met = met.without(self.undone);
     }
 
     fn calls(&mut self, rng: &mut ChaCha8Rng) {
@@ -284,7 +324,7 @@ impl Journey {
         for _ in 0..rng.random_range(1..=2) {
             called = by_day(called);
             let outcome = pick(rng, &["answered", "answered", "answered", "abandoned", "unanswered"]);
-            self.met.add(Cause::CouldNotGetThrough, outcome != "answered" && called < self.responded);
+            self.meets(Cause::CouldNotGetThrough, outcome != "answered" && called < self.responded);
             let names_order = rng.random_bool(0.5);
             let call = self.by_customer("call", called, "phone", outcome);
             (call.names_order, call.team) = (names_order, "service desk");
@@ -306,7 +346,7 @@ impl Journey {
             let unsolved =
                 |ticket: &Ticket| ticket.opened < offered && ticket.before(offered).solved.is_none();
             let bad_time = offered < self.responded && self.tickets.iter().any(unsolved);
-            self.met.add(Cause::OfferWhileUnresolved, bad_time);
+            self.meets(Cause::OfferWhileUnresolved, bad_time);
             self.by_company("offer", offered, "email").names_order = false;
         }
     }
@@ -320,45 +360,44 @@ impl Journey {
         let refunded = returned + if slow { after(rng, 14.1, 5.0) } else { after(rng, 1.0, 3.0) };
         self.returned = Some(returned);
         self.refunded = Some(refunded).filter(|_| rng.random_bool(0.95));
-        self.met.add(Cause::Returned, returned < self.responded);
+        self.meets(Cause::Returned, returned < self.responded);
         let waited = self.refunded.unwrap_or(i64::MAX).min(self.responded) - returned;
-        self.met.add(Cause::RefundSlow, waited > 14 * DAY);
+        self.meets(Cause::RefundSlow, waited > 14 * DAY);
     }
 
-    /// Warranty claims and their repairs, and visits to set up what is bulky; each with a day to keep.
+    /// Warranty claims and their repairs, and visits to set up what is bulky; a day is named for each. Repairs
+    /// are done by then: what the catalogue declares as earlier than them must not come of them.
     fn repair(&mut self, rng: &mut ChaCha8Rng) {
-        let claims = rng.random_bool(self.met.chance(Outcome::Claim));
+        let claims =
+            rng.random_bool(self.met.chance(Outcome::Claim)) && !self.undone.has(Cause::WarrantyClaim);
         let bulky = self.met.has(Cause::Furniture) || self.met.has(Cause::Appliances);
         let visited = rng.random_bool(0.2) && bulky;
         let Some(delivered) = self.delivered else { return };
         if claims {
             let claimed = by_day(delivered + after(rng, 0.5, 2.5));
             self.by_customer("warranty_claim", claimed, "web", "accepted");
-            self.met.add(Cause::WarrantyClaim, claimed < self.responded);
+            self.meets(Cause::WarrantyClaim, claimed < self.responded);
             let mut started = by_day(claimed + after(rng, 0.5, 1.5));
             for (cause, chance) in [(Cause::Repair, 0.8), (Cause::RepeatRepair, 0.3)] {
                 if !rng.random_bool(chance) {
                     break;
                 }
-                self.met.add(cause, started < self.responded);
-                self.field_service(rng, "repair", started, 6_500);
+                self.meets(cause, started < self.responded);
+                self.field_service(rng, "repair", started, 0.0, 6_500);
                 started = by_day(started + after(rng, 4.0, 2.0));
             }
         }
         if visited {
             let started = by_day(delivered + after(rng, 0.5, 3.0));
-            self.field_service(rng, "visit", started, 4_500);
+            self.field_service(rng, "visit", started, 0.4, 4_500);
         }
     }
 
     fn answer(&mut self, rng: &mut ChaCha8Rng, mood: f64) {
-        let answers = rng.random_bool(0.37) && self.responded < world_end();
-        if !answers {
-            return;
-        }
+        let answers: f64 = rng.random();
         let own = rng.random();
         let luck: f64 = if rng.random_bool(0.3) { mood } else { own };
-        let [_, passive, detractor] = self.met.probabilities();
+        let [_, passive, detractor] = self.probabilities(self.met);
         let (class, scores): (_, &[u8]) = if luck < detractor {
             (Class::Detractor, &[0, 0, 1, 2, 2, 3, 3, 4, 4, 5, 5, 5, 6, 6, 6, 6])
         } else if luck < detractor + passive {
@@ -366,11 +405,42 @@ impl Journey {
         } else {
             (Class::Promoter, &[9, 10, 10])
         };
+        self.class = class;
+        if answers >= self.response_rate(class) || !self.is_asked() {
+            return;
+        }
         let score = pick(rng, scores);
         let link = rng.random::<f64>();
-        let (names_order, names_customer) = (link < 0.60, link < 0.95);
+        let (names_order, names_customer) = (link < 0.60 && !self.twist.twists.has_no_order_ids, link < 0.95);
         let comment = words::comment(rng, self.met, class);
         self.answer = Some(Answer { score, class, names_order, names_customer, comment });
+    }
+
+    pub fn promise_end(&self) -> i64 {
+        self.promise_end
+    }
+
+    /// The answer would have come before the world's end.
+    pub fn is_asked(&self) -> bool {
+        self.responded < world_end()
+    }
+
+    fn response_rate(&self, class: Class) -> f64 {
+        let has_ticket = self.met.has(Cause::TicketOpened);
+        let of_class = [0.25, 0.3, 0.5][class as usize];
+        match self.twist.twists.response {
+            Response::Alike => 0.37,
+            Response::ByTickets => {
+                if has_ticket {
+                    0.6
+                } else {
+                    0.3
+                }
+            }
+            Response::ByClass => of_class,
+            Response::ByClassAndTickets if has_ticket && class == Class::Detractor => 0.8,
+            Response::ByClassAndTickets => of_class,
+        }
     }
 
     /// What the answer sets off: a trap for whoever looks past it.
@@ -409,6 +479,28 @@ impl Journey {
         self.interactions.sort_by_key(|interaction| interaction.occurred);
     }
 
+    fn meets(&mut self, cause: Cause, holds: bool) {
+        self.met.add(cause, holds && !self.undone.has(cause));
+    }
+
+    fn chance(&self, outcome: Outcome) -> f64 {
+        let shift = match outcome {
+            Outcome::Overdue => self.twist.overdue,
+            Outcome::Ticket => self.twist.ticket,
+            _ => 0.0,
+        };
+        self.met.chance_shifted(outcome, shift)
+    }
+
+    /// Share of promoters, passives and detractors among those who met `met` on this order.
+    pub fn probabilities(&self, met: Met) -> [f64; 3] {
+        let met = if self.twist.twists.is_null { met.untouched() } else { met };
+        let lag = (self.responded - self.delivered.unwrap_or(self.promise_end)) as f64 / DAY as f64;
+        let of_lag = if self.twist.twists.has_survey_lag { 0.03 * (lag - 20.0) } else { 0.0 };
+        let of_late = if met.has(Cause::Late) { self.twist.of_late } else { 0.0 };
+        met.probabilities_shifted(self.twist.worse + of_lag + of_late)
+    }
+
     fn overdue(&self) -> bool {
         self.met.has(Cause::Late) || self.met.has(Cause::NotDelivered)
     }
@@ -441,12 +533,19 @@ impl Journey {
         called
     }
 
-    /// Work promised by six o'clock two days later, a quarter of it late.
-    fn field_service(&mut self, rng: &mut ChaCha8Rng, kind: &'static str, started: i64, cents: u32) {
+    /// Work promised by six o'clock two days later, some of it late.
+    fn field_service(
+        &mut self,
+        rng: &mut ChaCha8Rng,
+        kind: &'static str,
+        started: i64,
+        late: f64,
+        cents: u32,
+    ) {
         let due = midnight(local(started).date() + Days::new(2)) + 18 * HOUR;
-        let late = rng.random_bool(0.25);
+        let late = rng.random_bool(late);
         let ended = if late { due + after(rng, 0.2, 2.0) } else { started + within(rng, 1.5) };
-        self.met.add(Cause::BrokenPromise, late && due < self.responded);
+        self.meets(Cause::BrokenPromise, late && due < self.responded);
         let work = self.by_company(kind, started, "in person");
         (work.team, work.outcome, work.cents) = ("field service", "done", Some(cents));
         (work.due, work.ended) = (Some(due), Some(ended));
@@ -532,6 +631,35 @@ impl Ticket {
         let solved = reopened + after(rng, 0.3, 2.0);
         self.changes.extend([(reopened, Change::Reopened), (solved, Change::Solved)]);
     }
+}
+
+/// Shocks of the order's store and week, and what its customer is like.
+fn twist(world: &World, journey: &Journey, is_grumpy: bool) -> Twist {
+    let twists = world.twists;
+    let store = journey.store as u64;
+    // Streams from the far end, where no customer comes.
+    let of_store = || luck(world.seed, u64::MAX - store, 0, Stage::Customer);
+    let week = u128::try_from(journey.ordered / (7 * DAY)).unwrap_or(0);
+    let of_week = |stage| luck(world.seed, u64::MAX - store, week, stage);
+    let mut twist = Twist { twists, ..Default::default() };
+    if twists.store_effect_sd > 0.0 {
+        twist.of_late = twists.store_effect_sd * normal(&mut of_store());
+    }
+    if twists.store_week_sd > 0.0 {
+        twist.overdue = 1.5 * twists.store_week_sd * normal(&mut of_week(Stage::Delivery));
+        twist.worse = twists.store_week_sd * normal(&mut of_week(Stage::Answer));
+    }
+    if is_grumpy {
+        twist.ticket = 1.2;
+        twist.worse += 1.2;
+    }
+    twist
+}
+
+/// A standard normal number (Box and Muller 1958).
+fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    let (one, other): (f64, f64) = (rng.random(), rng.random());
+    (-2.0 * (1.0 - one).ln()).sqrt() * (std::f64::consts::TAU * other).cos()
 }
 
 /// The stages that have luck of their own.

@@ -85,8 +85,9 @@ pub(super) const TABLE: [(Cause, [f64; 9]); 41] = {
 };
 
 /// The class of an answer, in the order of `Summary::answers` and [`Met::probabilities`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Class {
+    #[default]
     Promoter,
     Passive,
     Detractor,
@@ -113,17 +114,45 @@ impl Met {
         self.0 &= !(u64::from(yields) << cause as u64);
     }
 
+    pub(super) fn of(causes: &[Cause]) -> Self {
+        Met(causes.iter().fold(0, |bits, cause| bits | 1 << *cause as u64))
+    }
+
+    /// These causes but those.
+    pub(super) fn without(self, others: Met) -> Self {
+        Met(self.0 & !others.0)
+    }
+
+    /// Those of `others` that lie in `among`, these elsewhere.
+    pub(super) fn with_those(self, others: Met, among: Met) -> Self {
+        Met(self.0 & !among.0 | others.0 & among.0)
+    }
+
+    /// What the customer is and bought, without anything that was met.
+    pub(super) fn untouched(self) -> Self {
+        Met(self.0 & ((1 << Cause::Early as u64) - 1))
+    }
+
     /// Share of promoters, passives and detractors among those who met exactly this.
     pub fn probabilities(self) -> [f64; 3] {
-        let passive = self.log_odds(Outcome::Passive).exp();
-        let detractor = self.log_odds(Outcome::Detractor).exp();
+        self.probabilities_shifted(0.0)
+    }
+
+    /// The same, where something else adds to the log-odds: wholly to detractors', by half to passives'.
+    pub(super) fn probabilities_shifted(self, worse: f64) -> [f64; 3] {
+        let passive = (self.log_odds(Outcome::Passive) + worse / 2.0).exp();
+        let detractor = (self.log_odds(Outcome::Detractor) + worse).exp();
         let total = 1.0 + passive + detractor;
         [1.0 / total, passive / total, detractor / total]
     }
 
     /// Probability of a yes-or-no outcome.
     pub(super) fn chance(self, outcome: Outcome) -> f64 {
-        1.0 / (1.0 + (-self.log_odds(outcome)).exp())
+        self.chance_shifted(outcome, 0.0)
+    }
+
+    pub(super) fn chance_shifted(self, outcome: Outcome, shift: f64) -> f64 {
+        1.0 / (1.0 + (-self.log_odds(outcome) - shift).exp())
     }
 
     fn log_odds(self, outcome: Outcome) -> f64 {

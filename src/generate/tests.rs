@@ -2,6 +2,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use super::model::TABLE;
+use super::truth::Whose;
 use super::*;
 use crate::error::Error;
 
@@ -24,7 +25,7 @@ impl Write for Page {
 fn written(purchases: u64, seed: u64, dirty: bool) -> (Summary, Files) {
     let files = Arc::new(Mutex::new(Files::new()));
     let mut open = |path: &str| Ok(Box::new(Page(path.to_owned(), vec![], files.clone())) as File);
-    let summary = generate(&World { purchases, seed, dirty }, &mut open).unwrap();
+    let summary = generate(&World { purchases, seed, dirty, ..Default::default() }, &mut open).unwrap();
     let files = files.lock().unwrap().clone();
     (summary, files)
 }
@@ -60,7 +61,7 @@ fn a_seed_makes_one_world() {
 fn lake(purchases: u64, seed: u64) -> (Summary, Files) {
     let files = Arc::new(Mutex::new(Files::new()));
     let mut open = |path: &str| Ok(Box::new(Page(path.to_owned(), vec![], files.clone())) as File);
-    let summary = generate_exports(&World { purchases, seed, dirty: false }, &mut open).unwrap();
+    let summary = generate_exports(&World { purchases, seed, ..Default::default() }, &mut open).unwrap();
     let files = files.lock().unwrap().clone();
     (summary, files)
 }
@@ -132,7 +133,7 @@ fn a_lake_is_delivered_night_after_night() {
 #[test]
 fn a_file_that_cannot_be_opened_stops_it() {
     let mut open = |_: &str| Err(Error::io("disk full"));
-    let error = generate(&World { purchases: 10, seed: 1, dirty: false }, &mut open).unwrap_err();
+    let error = generate(&World { purchases: 10, seed: 1, ..Default::default() }, &mut open).unwrap_err();
     assert_eq!(error.message(), "disk full");
 }
 
@@ -189,7 +190,9 @@ fn the_table_is_in_the_order_of_its_causes() {
 /// 60,000 purchases: shares that look like a shop's, and raw differences with the planted signs.
 #[test]
 fn the_shop_looks_real() {
-    let journeys: Vec<_> = (1..=33_500).flat_map(|customer| journey::of_customer(3, customer, 9)).collect();
+    let world = World { seed: 3, ..Default::default() };
+    let journeys: Vec<_> =
+        (1..=33_500).flat_map(|customer| journey::of_customer(&world, customer, 9)).collect();
     let delivered = journeys.iter().filter(|journey| journey.delivered.is_some()).count();
     let late = journeys.iter().filter(|journey| journey.met.has(Cause::Late)).count();
     let share = late as f64 / delivered as f64;
@@ -231,5 +234,55 @@ fn the_shop_looks_real() {
         let expected: f64 = met.iter().map(|(met, _)| met.probabilities()[2]).sum();
         let seen = met.iter().filter(|(_, class)| *class == Class::Detractor).count() as f64;
         assert!((seen - expected).abs() < 4.0 * expected.sqrt() + 1.0, "{cause:?}: {seen}, not {expected}");
+    }
+}
+
+/// Returns go along with lateness and do nothing; lateness works through tickets too.
+#[test]
+fn the_truth_tells_what_was_planted() {
+    let ordinary = World { purchases: 20_000, seed: 3, ..Default::default() };
+    let truth = truth::of_world(&ordinary, Whose::Answered, 20_000);
+    let of = |id: &str| truth.touchpoints[id];
+    assert!(truth.responses > 5_000, "{}", truth.responses);
+    assert!(of("returned").exposed > 100, "{:?}", of("returned"));
+    assert_eq!(of("returned").total.nps_points, 0.0);
+    assert_eq!(of("returned").direct.avoidable_detractors, 0.0);
+    let late = of("late");
+    assert!(late.total.nps_points > late.direct.nps_points && late.direct.nps_points > 1.0, "{late:?}");
+    assert!(of("follow_up_received").total.nps_points < -0.5);
+    // A share of the exposed times the exposed is their sum.
+    let exposed = late.exposed as f64;
+    assert!((late.total.risk_difference * exposed - late.total.avoidable_detractors).abs() < 1e-9);
+
+    let null = World { twists: Twists { is_null: true, ..Default::default() }, ..ordinary };
+    let truth = truth::of_world(&null, Whose::Answered, 20_000);
+    assert!(truth.touchpoints.values().all(|effects| effects.total.nps_points == 0.0));
+    assert!(truth.touchpoints["late"].exposed > 100);
+}
+
+/// Each switch changes the world, and only its own part of it.
+#[test]
+fn twists_do_what_they_say() {
+    let base = World { purchases: 4_000, seed: 5, ..Default::default() };
+    let summary = |twists: Twists| {
+        let mut open = |_: &str| Ok(Box::new(io::sink()) as File);
+        generate(&World { twists, ..base }, &mut open).unwrap()
+    };
+    let ordinary = summary(Twists::default());
+    let none = Twists::default();
+    let share = |summary: &Summary| summary.answers[2] as f64 / summary.answers.iter().sum::<u64>() as f64;
+    assert!(share(&summary(Twists { is_null: true, ..none })) < share(&ordinary) - 0.03);
+    assert!(summary(Twists { has_grumpy_customers: true, ..none }).tickets > ordinary.tickets * 11 / 10);
+    assert!(share(&summary(Twists { response: Response::ByClass, ..none })) > share(&ordinary) + 0.05);
+    let by_tickets = summary(Twists { response: Response::ByTickets, ..none });
+    assert_eq!(by_tickets.tickets > 0, by_tickets.answers != ordinary.answers);
+    for twists in [
+        Twists { has_survey_lag: true, ..none },
+        Twists { store_effect_sd: 1.0, ..none },
+        Twists { store_week_sd: 1.0, ..none },
+    ] {
+        let twisted = summary(twists);
+        assert_ne!(twisted.answers, ordinary.answers, "{twists:?}");
+        assert_eq!(twisted.purchases, ordinary.purchases);
     }
 }

@@ -10,13 +10,22 @@ use crate::config::Mapping;
 use crate::error::{Error, Result};
 use crate::exposures::{self, texts};
 use crate::progress::Progress;
+use crate::sources::columns::SAID;
 use crate::sources::feeds;
+use crate::sources::typed::Typed;
+
+/// Different words up to which they are shown, how many of them, and how many letters of each.
+const MOST_WORDS: i64 = 30;
+const WORDS_SHOWN: usize = 6;
+const WORD_LETTERS: usize = 24;
 
 /// What a check finds.
 #[derive(Debug, Default)]
 pub struct Checked {
     /// The local day that was looked at.
     pub as_of: String,
+    /// The same in words, with how it was come by where no day was asked for.
+    pub as_of_words: String,
     /// In the order of [`feeds::FEEDS`], those with a source.
     pub feeds: Vec<FeedCheck>,
     /// Feeds that have no source.
@@ -24,6 +33,8 @@ pub struct Checked {
     pub not_measured: Vec<NotMeasured>,
     /// What would stop a run.
     pub stops: Vec<Error>,
+    /// Lines of the configuration that a proposal has left open.
+    pub open_questions: Vec<usize>,
     /// What to do next, the most pressing first.
     pub advice: Vec<String>,
     /// Whether a changed contract was taken over; none: nobody asked.
@@ -39,6 +50,8 @@ pub struct FeedCheck {
     pub missing: Vec<Missing>,
     /// Values that are there and could not be read, or not without doubt: column and note.
     pub values: Vec<(String, String, Share)>,
+    /// Words of columns that hold one of a few, other than those that are known.
+    pub words: Vec<OtherWords>,
     pub handed_on: i64,
     pub superseded: i64,
     pub after_as_of: i64,
@@ -53,6 +66,22 @@ pub struct FeedCheck {
     pub linked: Option<Share>,
 }
 
+/// Values of a column of a few words that are none of those.
+#[derive(Debug, Default, Clone)]
+pub struct OtherWords {
+    pub column: String,
+    /// Ours.
+    pub known: Vec<String>,
+    /// Whether they are no values; else they stay, for the conditions that ask for them.
+    pub are_unreadable: bool,
+    /// Values that are none of the known ones, of all that are there.
+    pub rows: Share,
+    /// How many different ones.
+    pub different: i64,
+    /// The most frequent, with their rows; none where there are too many to be words.
+    pub shown: Vec<(String, i64)>,
+}
+
 #[derive(Debug, Default, Clone)]
 pub struct TableCheck {
     pub name: String,
@@ -60,6 +89,12 @@ pub struct TableCheck {
     /// Objects that are not read, and why.
     pub skipped: Vec<(String, String)>,
     pub rows: u64,
+    /// Rows that newer ones replace.
+    pub superseded: u64,
+    /// Rows left out, by reason.
+    pub filtered: Vec<(String, u64)>,
+    /// Rows that the mapping sees.
+    pub handed_on: u64,
 }
 
 /// An optional canonical column that nothing is mapped to.
@@ -96,7 +131,11 @@ impl Job<'_> {
     pub(super) async fn checked(&self, progress: &dyn Progress) -> Result<Checked> {
         let unmeasured =
             exposures::unmeasured(&self.engine, self.config, &self.catalogue, &self.typed).await?;
-        let mut checked = Checked { as_of: self.as_of_day.to_string(), ..Checked::default() };
+        let mut checked = Checked {
+            as_of: self.as_of_day.to_string(),
+            as_of_words: self.as_of_words.clone(),
+            ..Checked::default()
+        };
         let accounts = self.accounts().await?;
         let (links, values) = (self.links().await?, self.values().await?);
         for feed in feeds::FEEDS {
@@ -142,6 +181,9 @@ impl Job<'_> {
                             .map(|(url, why)| (url.clone(), why.to_string()))
                             .collect(),
                         rows: table.rows,
+                        superseded: table.superseded,
+                        filtered: table.filtered.iter().map(|(why, rows)| (why.to_string(), *rows)).collect(),
+                        handed_on: table.handed_on(),
                     })
                     .collect(),
                 mapped: self.mapped(feed.name),
@@ -157,6 +199,7 @@ impl Job<'_> {
                         (column.clone(), note.clone(), share)
                     })
                     .collect(),
+                words: self.other_words(feed, typed).await?,
                 handed_on: account.handed_on,
                 superseded: account.superseded,
                 after_as_of: account.after_as_of,
@@ -181,6 +224,7 @@ impl Job<'_> {
             .collect();
         checked.stops = self.input_stops().await?;
         checked.stops.extend(self.link_stops(progress).await?);
+        checked.open_questions = questions(&self.config.text);
         checked.advice = advice::of(&checked);
         Ok(checked)
     }
@@ -222,8 +266,51 @@ impl Job<'_> {
         Ok(reasons)
     }
 
+    /// What columns of a few words hold beside those that are known.
+    async fn other_words(&self, feed: &feeds::Feed, typed: &Typed) -> Result<Vec<OtherWords>> {
+        let mut found = Vec::new();
+        for (column, words) in feed.words().filter(|(column, _)| typed.mapped.contains(*column)) {
+            let known: Vec<String> = words.known.iter().map(|word| format!("'{word}'")).collect();
+            let said = if words.are_all { format!("{column}{SAID}") } else { column.to_string() };
+            let sql = format!(
+                "select word, rows, count(*) over () as different, sum(rows) over () as others, \
+                 (select count({said}) from typed_{feed}) as all_rows \
+                 from (select {said} as word, count(*) as rows from typed_{feed} where {said} is not null \
+                 and coalesce({column}, '') not in ({known}) group by {said}) \
+                 order by rows desc, word limit {WORDS_SHOWN}",
+                feed = feed.name,
+                known = known.join(", ")
+            );
+            let plan = self.engine.query(&sql).await?;
+            let mut other = OtherWords {
+                column: column.into(),
+                known: words.known.iter().map(|word| (*word).to_string()).collect(),
+                are_unreadable: words.are_all,
+                ..OtherWords::default()
+            };
+            for batch in self.engine.collect(plan, feed.name).await? {
+                let names = texts(batch.column(0))?;
+                let number =
+                    |column: usize, row: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
+                for row in 0..batch.num_rows() {
+                    other.different = number(2, row);
+                    other.rows = Share { rows: number(3, row), of: number(4, row) };
+                    // Words of a language are few; what is not may be a customer's.
+                    if other.different <= MOST_WORDS {
+                        let word = names.value(row).chars().take(WORD_LETTERS).collect();
+                        other.shown.push((word, number(1, row)));
+                    }
+                }
+            }
+            if other.different > 0 {
+                found.push(other);
+            }
+        }
+        Ok(found)
+    }
+
     /// (feed, column, note, rows) of values that could not be read, or not without doubt.
-    async fn values(&self) -> Result<Vec<(String, String, String, i64)>> {
+    pub(super) async fn values(&self) -> Result<Vec<(String, String, String, i64)>> {
         let plan = self
             .engine
             .query(
@@ -246,6 +333,12 @@ impl Job<'_> {
         }
         Ok(values)
     }
+}
+
+/// The lines that still carry the mark of a question, as `aftersale init --from` sets it.
+fn questions(text: &str) -> Vec<usize> {
+    let lines = text.lines().zip(1..).filter(|(line, _)| line.contains("# ? ") || line.ends_with("# ?"));
+    lines.map(|(_, number)| number).collect()
 }
 
 /// Column to the touchpoints that wait for it, over all feeds; the most wanted first.

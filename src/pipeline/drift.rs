@@ -4,46 +4,39 @@
 //! (`aftersale check --accept`), and leaves its own behind in its manifest.
 
 use chrono::DateTime;
+use serde::Deserialize;
 
 use super::Request;
+use super::previous::Previous;
 use crate::config::OnBreach;
 use crate::contract::{Before, Contract, Watch};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::sources::pin::PinnedSource;
 use crate::store::Store;
-use crate::store::publish::{self, Accepted, Input};
+use crate::store::publish::{self, Accepted, Input, Latest};
 
 const HOUR_MICROS: i64 = 3_600_000_000;
 
-/// The last published run, as far as this one is compared with it.
-pub(super) struct Last {
-    before: Option<Before>,
-    as_of: String,
+/// Begins to compare. An older day is another state of the exports: its columns may be older, too.
+pub(super) fn watch(previous: &Previous, request: &Request) -> Watch {
+    let is_older = |last: &Latest| request.as_of.is_some_and(|day| day.to_string() < last.as_of);
+    let goes_on = request.accept || request.config.contract.on_change == OnBreach::Warn;
+    let latest = previous.latest.as_ref().filter(|latest| !is_older(latest));
+    Watch::new(latest.and_then(|latest| before(previous, latest)), goes_on)
 }
 
-/// Reads the contract that holds at `output`; none before the first run.
-pub(super) async fn last(output: &Store) -> Result<Option<Last>> {
-    let Some(latest) = publish::latest(output).await? else { return Ok(None) };
-    let (contract, inputs) = match publish::accepted(output, &latest.run_id).await? {
-        Some(accepted) => (accepted.contract, accepted.inputs),
-        None => {
-            let about = publish::manifest(output, &latest.run_id).await?.about;
-            (about.contract, about.inputs)
-        }
+/// The contract that holds; none before the first run.
+fn before(previous: &Previous, latest: &Latest) -> Option<Before> {
+    let (contract, inputs) = match (&previous.accepted, &previous.manifest) {
+        (Some(accepted), _) => (&accepted.contract, &accepted.inputs),
+        (None, Some(manifest)) => (&manifest.about.contract, &manifest.about.inputs),
+        (None, None) => return None,
     };
     // A run of an older version has left none, and whatever this version cannot read is none, either.
-    let contract: Option<Contract> = serde_json::from_value(contract).ok();
-    let objects = inputs.into_iter().map(|input| (input.key, input.etag)).collect();
-    let before = contract.map(|contract| Before { run_id: latest.run_id, contract, objects });
-    Ok(Some(Last { before, as_of: latest.as_of }))
-}
-
-/// Begins to compare. An older day is another state of the exports: its columns may be older, too.
-pub(super) fn watch(last: Option<Last>, request: &Request) -> Watch {
-    let is_older = |last: &Last| request.as_of.is_some_and(|day| day.to_string() < last.as_of);
-    let goes_on = request.accept || request.config.contract.on_change == OnBreach::Warn;
-    Watch::new(last.filter(|last| !is_older(last)).and_then(|last| last.before), goes_on)
+    let contract = Contract::deserialize(contract).ok()?;
+    let objects = inputs.iter().map(|input| (input.key.clone(), input.etag.clone())).collect();
+    Some(Before { run_id: latest.run_id.clone(), contract, objects })
 }
 
 /// What becomes of changes: those that the mapping does not mind are told; the others stop the run, or
@@ -58,10 +51,13 @@ pub(super) fn judge(watch: &Watch, request: &Request, progress: &dyn Progress) -
     for change in passes {
         progress.says(&format!("the exports have changed: {}", change.words()));
     }
-    let drops: Vec<String> = watch
-        .drops(rules.max_drop)
-        .into_iter()
+    let fewer = watch.drops(rules.max_drop).into_iter();
+    let smaller = watch.smaller_deliveries(rules.max_drop).into_iter();
+    let drops: Vec<String> = fewer
         .map(|(feed, was, now)| format!("{feed}: {was} rows were handed on, now {now}"))
+        .chain(smaller.map(|(table, was, now)| {
+            format!("{table}: the last delivery brought {was} rows, this one {now}")
+        }))
         .collect();
     let may_stop = |rule: OnBreach| rule == OnBreach::Stop && !request.accept;
     let stopping = |message: &str, lines: &[String], hint: &str| {
@@ -82,7 +78,7 @@ pub(super) fn judge(watch: &Watch, request: &Request, progress: &dyn Progress) -
     }
     if !drops.is_empty() && may_stop(rules.on_drop) {
         return Err(stopping(
-            "the exports have lost rows since the last published run",
+            "fewer rows have come than at the last published run",
             &drops,
             "see that the export is whole; `aftersale check --accept` takes it over as it is now, \
              `contract.volume` says how much may be lost",
@@ -92,7 +88,7 @@ pub(super) fn judge(watch: &Watch, request: &Request, progress: &dyn Progress) -
         progress.warns("the exports have changed", &[("changed", line)]);
     }
     for line in drops {
-        progress.warns("an export has lost rows since the last published run", &[("changed", line)]);
+        progress.warns("fewer rows have come than at the last published run", &[("changed", line)]);
     }
     Ok(())
 }
@@ -102,7 +98,10 @@ pub(super) fn judge(watch: &Watch, request: &Request, progress: &dyn Progress) -
 /// # Errors
 /// `Kind::Data` where the configuration says stop.
 pub(super) fn judge_age(pinned: &[PinnedSource], request: &Request, progress: &dyn Progress) -> Result<()> {
-    let (Some(now), None) = (request.now_micros, request.as_of) else { return Ok(()) };
+    if request.as_of.is_some() {
+        return Ok(());
+    }
+    let now = (request.clock)();
     for source in pinned {
         for table in &source.tables {
             let Some(said) = source.source.tables.get(&table.name) else { continue };

@@ -11,8 +11,12 @@ use crate::exposures::texts;
 #[derive(Debug, Default, Clone)]
 pub struct Summary {
     pub as_of: String,
+    /// The same in words, with how it was come by where no day was asked for.
+    pub as_of_words: String,
     pub nps: Option<String>,
-    /// Touchpoint, label, reach, exposed answers, detractor shares, difference.
+    /// Answers of the window that are linked: those that tell of touchpoints.
+    pub linked_answers: i64,
+    /// By what they cost, the costliest first; those without an estimate last.
     pub touchpoints: Vec<TouchpointLine>,
     pub tables: Vec<TableAccount>,
     pub accounts: Vec<Account>,
@@ -26,10 +30,14 @@ pub struct TouchpointLine {
     pub label: String,
     pub role: String,
     pub exposed: i64,
+    pub unexposed: i64,
+    /// Answers of which the exports do not tell.
+    pub unknown: i64,
     pub reach: Option<f64>,
     pub share_exposed: Option<f64>,
-    pub share_unexposed: Option<f64>,
-    pub difference: Option<f64>,
+    /// Total effect in NPS points with its interval of 95%.
+    pub nps_points: Option<[f64; 3]>,
+    pub verdict: String,
 }
 
 /// One line of the link funnel.
@@ -147,6 +155,7 @@ impl Job<'_> {
         Ok(Summary {
             as_of: self.as_of_day.to_string(),
             tables: self.table_accounts(),
+            as_of_words: self.as_of_words.clone(),
             accounts: self.accounts().await?,
             links: self.links().await?,
             ..Summary::default()
@@ -178,9 +187,10 @@ impl Job<'_> {
             .engine
             .query(
                 "select touchpoint, label, role, exposed_responses, reach, detractor_share_exposed, \
-                 detractor_share_unexposed, raw_risk_difference from rpt_touchpoint_impact \
+                 total_nps_points, total_nps_points_low, unexposed_responses, unknown_responses, responses, \
+                 total_nps_points_high, verdict from rpt_touchpoint_impact \
                  where segment_dimension = 'all' \
-                 order by raw_risk_difference * exposed_responses desc nulls last, touchpoint_position",
+                 order by total_nps_points desc nulls last, touchpoint_position",
             )
             .await?;
         for batch in self.engine.collect(plan, "rpt_touchpoint_impact").await? {
@@ -191,15 +201,21 @@ impl Job<'_> {
                     let values = batch.column(column).as_primitive::<Float64Type>();
                     values.is_valid(row).then(|| values.value(row))
                 };
+                let number = |column: usize| batch.column(column).as_primitive::<Int64Type>().value(row);
+                summary.linked_answers = number(10);
+                let points = || Some([float(6)?, float(7)?, float(11)?]);
+                let verdicts = texts(batch.column(12));
                 summary.touchpoints.push(TouchpointLine {
                     id: ids.value(row).into(),
                     label: labels.value(row).into(),
                     role: roles.value(row).into(),
-                    exposed: batch.column(3).as_primitive::<Int64Type>().value(row),
+                    exposed: number(3),
+                    unexposed: number(8),
+                    unknown: number(9),
                     reach: float(4),
                     share_exposed: float(5),
-                    share_unexposed: float(6),
-                    difference: float(7),
+                    nps_points: points(),
+                    verdict: verdicts?.value(row).into(),
                 });
             }
         }

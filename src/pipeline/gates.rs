@@ -4,9 +4,10 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
 
 use super::Job;
+use super::advice::MUCH;
 use super::figures::Account;
 use super::tables::FolderParts;
-use crate::engine;
+use crate::engine::{self, functions};
 use crate::error::{Context, Error, Kind, Result};
 use crate::exposures::{self, texts};
 use crate::progress::Progress;
@@ -96,6 +97,25 @@ impl Job<'_> {
             "mend the export or its mapping, or raise `analysis.max_rejected_share` (now {}) to publish without them",
             self.config.analysis.max_rejected_share
         )))
+    }
+
+    /// Columns of which much cannot be read: what hangs on them will be unknown.
+    pub(super) async fn warn_of_values(&self, progress: &dyn Progress) -> Result<()> {
+        for (feed, column, note, rows) in self.values().await? {
+            let all = self.typed.get(feed.as_str()).map_or(0, |typed| typed.rows);
+            let share = rows as f64 / all.max(1) as f64;
+            if share >= MUCH && [functions::UNREADABLE, functions::IMPLAUSIBLE].contains(&note.as_str()) {
+                progress.warns(
+                    "many values of a column cannot be used: what is made of them will be unknown",
+                    &[
+                        ("column", format!("{feed}.{column}")),
+                        ("values", format!("{rows} {note}")),
+                        ("share of rows", format!("{:.1}%", 100.0 * share)),
+                    ],
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Too few answers that can be linked stop the run; too few tickets or contacts are a warning, since

@@ -65,8 +65,8 @@ impl Job<'_> {
             match column.name.as_str() {
                 "seg_<dimension>" => columns.extend(
                     self.config
-                        .segments
-                        .iter()
+                        .dimensions()
+                        .into_iter()
                         .map(|name| of(format!("seg_{name}"), format!("{}: {name}", column.meaning))),
                 ),
                 "tp_<touchpoint>" => columns.extend(self.catalogue.touchpoints.iter().map(|touchpoint| {

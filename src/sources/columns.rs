@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Expr, cast, lit, when};
 use datafusion::prelude::{DataFrame, SessionContext};
 
 use super::expr::{FieldType, function, instant, named};
-use super::feeds::{self, Feed, Type};
+use super::feeds::{self, Feed, Type, Words};
 use super::pin::PinnedSource;
 use super::typed::Typed;
 use super::{land, text};
@@ -22,6 +22,9 @@ use crate::error::{Error, Result};
 /// Times before this are implausible: 2000-01-01, UTC microseconds.
 const EARLIEST: i64 = 946_684_800_000_000;
 const DAY_MICROS: i64 = 86_400_000_000;
+/// Of the column that keeps the export's own words where others than the known ones are unreadable.
+pub const SAID: &str = "_said";
+
 /// Reads each canonical column from the mapped plan as its type.
 #[expect(clippy::too_many_arguments, reason = "one call each way in; a struct would only rename them")]
 pub(super) fn read_columns(
@@ -56,6 +59,7 @@ pub(super) fn read_columns(
     };
     let said = &pinned.source;
     let written = Written {
+        words: Some(&said.words),
         zone: zone.name(),
         formats: said.timestamp_formats.join("\n"),
         takes_numbers: TimeFormats::new(said.timestamp_formats.iter().map(String::as_str))
@@ -80,7 +84,6 @@ pub(super) fn read_columns(
         if column.kind == Type::Text && kind.is_binary() {
             not_text = not_text.or(function(ctx, "not_utf8")?.call(vec![raw.clone()]));
         }
-        let raw = if column.name == "kind" { mapped_kinds(raw, &pinned.source.kinds)? } else { raw };
         outputs.extend(read_column(ctx, column, raw, is_text(&kind), &written)?);
     }
     let extras = extra_columns(feed, columns, config, &schema)?;
@@ -119,6 +122,8 @@ pub(super) fn read_columns(
 
 /// How a source's values are written, and what is believed of its times.
 struct Written<'a> {
+    /// By column: the export's words and ours.
+    words: Option<&'a BTreeMap<String, BTreeMap<String, String>>>,
     zone: &'a str,
     /// One a line.
     formats: String,
@@ -178,6 +183,18 @@ fn read_column(
     };
     Ok(match column.kind {
         Type::Text => vec![call("clean_text", vec![raw])?.alias(name)],
+        Type::Word(words) => {
+            let said = call("clean_text", vec![raw.clone()])?;
+            let lower = call("lower", vec![said.clone()])?;
+            let value = word(&lower, &said, words, written.words.and_then(|words| words.get(name)))
+                .map_err(|e| engine::error(e, name))?;
+            match words.are_all {
+                false => vec![value.alias(name)],
+                true => {
+                    vec![value.clone().alias(name), note(value)?, said.alias(format!("{name}{SAID}"))]
+                }
+            }
+        }
         Type::Number => {
             let value = call("read_number", vec![raw.clone(), lit(written.decimal.to_string())])?;
             vec![value.clone().alias(name), note(value)?]
@@ -204,15 +221,25 @@ fn read_column(
     })
 }
 
-/// The export's words for an interaction's kind, as ours; a word without a mapping stays.
-fn mapped_kinds(raw: Expr, kinds: &BTreeMap<String, String>) -> Result<Expr> {
-    let mut words = kinds.iter();
-    let Some((theirs, ours)) = words.next() else { return Ok(raw) };
-    let mut mapping = when(raw.clone().eq(lit(theirs.as_str())), lit(ours.as_str()));
-    for (theirs, ours) in words {
-        mapping = mapping.when(raw.clone().eq(lit(theirs.as_str())), lit(ours.as_str()));
+/// The export's word as ours: by the configuration, else the same word in any case. Another one stays, or
+/// is null where there are no others.
+fn word(
+    lower: &Expr,
+    said: &Expr,
+    words: &Words,
+    configured: Option<&BTreeMap<String, String>>,
+) -> datafusion::common::Result<Expr> {
+    let known = words.known.iter().map(|known| lit(*known)).collect();
+    let other = if words.are_all { lit(ScalarValue::Utf8(None)) } else { said.clone() };
+    let by_case = when(lower.clone().in_list(known, false), lower.clone()).otherwise(other)?;
+    let mut configured = configured.into_iter().flatten();
+    let Some((theirs, ours)) = configured.next() else { return Ok(by_case) };
+    let is = |theirs: &str| lower.clone().eq(lit(theirs.trim().to_lowercase()));
+    let mut mapping = when(is(theirs), lit(ours.as_str()));
+    for (theirs, ours) in configured {
+        mapping = mapping.when(is(theirs), lit(ours.as_str()));
     }
-    mapping.otherwise(raw).map_err(|e| engine::error(e, "kinds"))
+    mapping.otherwise(by_case)
 }
 
 /// Further columns: those that the mapping names, and raw ones that a segment asks for.
@@ -241,8 +268,8 @@ fn extra_columns(
                 extras.insert(name.clone());
             }
             let asked = config
-                .segments
-                .iter()
+                .dimensions()
+                .into_iter()
                 .chain(&config.identity.matched)
                 .filter(|name| is_extra(name) && schema.has_column_with_unqualified_name(name));
             extras.extend(asked.cloned());
@@ -260,7 +287,7 @@ fn extra_columns(
 fn is_made_here(feed: &Feed, name: &str) -> bool {
     let of_a_column =
         |suffix: &str| name.strip_suffix(suffix).is_some_and(|column| feed.column(column).is_some());
-    of_a_column("_note") || of_a_column("_is_midnight")
+    of_a_column("_note") || of_a_column("_is_midnight") || of_a_column(SAID)
 }
 
 fn missing_column(
@@ -281,11 +308,17 @@ fn missing_column(
 }
 
 fn at_line(error: Error, said: &Located<String>, schema: &datafusion::common::DFSchema) -> Error {
+    let names = raw_names(schema);
+    let lower = said.value.to_lowercase();
+    let hint = match names.iter().find(|name| name.to_lowercase() == lower) {
+        Some(name) => format!("did you mean `{name}`? names are told apart by case"),
+        None => "the right-hand side is an exact column name of the export, else an SQL expression".into(),
+    };
     error
         .with("line", said.line)
         .with("mapping", &said.value)
-        .with("columns there", raw_names(schema).join(", "))
-        .hint("the right-hand side is an exact column name of the export, else an SQL expression")
+        .with("columns there", names.join(", "))
+        .hint(hint)
 }
 
 /// The raw column names, for a person; none where the first line looks like data rather than a header.
@@ -304,8 +337,14 @@ fn all_names(schema: &datafusion::common::DFSchema) -> Vec<String> {
 /// A feed without a source: its columns, no rows.
 pub(super) fn nothing(engine: &Engine, feed: &'static Feed) -> Result<DataFrame> {
     let ctx = engine.context();
-    let written =
-        Written { zone: "UTC", formats: String::new(), takes_numbers: false, decimal: '.', latest: EARLIEST };
+    let written = Written {
+        words: None,
+        zone: "UTC",
+        formats: String::new(),
+        takes_numbers: false,
+        decimal: '.',
+        latest: EARLIEST,
+    };
     let mut outputs = Vec::new();
     for column in feed.columns {
         outputs.extend(read_column(ctx, column, lit(ScalarValue::Utf8(None)), true, &written)?);

@@ -104,14 +104,9 @@ impl<R: Read> Elements<R> {
             match self.peek()? {
                 Some(b',') => self.window.pass(1),
                 Some(b'"') => {
-                    let length = self.length()?;
-                    let name = serde_json::from_slice::<String>(&self.window.unread()[..length]);
-                    self.window.pass(length);
-                    if self.peek()? != Some(b':') {
-                        return Err(self.broken("a name has no value"));
-                    }
+                    let name = self.name()?;
                     self.window.pass(1);
-                    if name.is_ok_and(|name| name == wanted) {
+                    if name.is_some_and(|name| name == wanted) {
                         return Ok(());
                     }
                     self.pass_value()?;
@@ -123,9 +118,44 @@ impl<R: Read> Elements<R> {
         }
     }
 
-    /// After the array, to the end of the objects around it.
+    /// After the array, to the end of the objects around it. A name of the path that comes again would lead
+    /// to further rows.
     fn leave(&mut self) -> Result<()> {
-        self.pass_to_close(self.path.len())
+        for name in self.path.clone().iter().rev() {
+            loop {
+                match self.peek()? {
+                    Some(b',') => self.window.pass(1),
+                    Some(b'}') => {
+                        self.window.pass(1);
+                        break;
+                    }
+                    Some(b'"') if self.name()?.is_some_and(|found| found == *name) => {
+                        return Err(self
+                            .broken("a name of `records` stands twice in one object")
+                            .hint("write each array of rows once, or in objects of their own"));
+                    }
+                    Some(b'"') => {}
+                    Some(b':') => {
+                        self.window.pass(1);
+                        self.pass_value()?;
+                    }
+                    Some(_) => return Err(self.broken("a name is expected")),
+                    None => return Err(self.never_closed()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes a name inside an object; none where it is no text.
+    fn name(&mut self) -> Result<Option<String>> {
+        let length = self.length()?;
+        let name = serde_json::from_slice::<String>(&self.window.unread()[..length]).ok();
+        self.window.pass(length);
+        if self.peek()? != Some(b':') {
+            return Err(self.broken("a name has no value"));
+        }
+        Ok(name)
     }
 
     /// Passes a value, of any length.

@@ -8,6 +8,8 @@
 pub enum Type {
     /// Trimmed text; empty is null.
     Text,
+    /// One of a few words, whatever its case.
+    Word(&'static Words),
     /// An instant inside the plausible bounds.
     Time,
     /// An instant that may lie up to two years ahead.
@@ -17,6 +19,24 @@ pub enum Type {
     /// True or false.
     Flag,
 }
+
+/// Words that rules and touchpoints ask for. An export's own are put into ours by a source's `words`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Words {
+    pub known: &'static [&'static str],
+    /// Whether there are no others: one that is not known is unreadable. Else it stays as it is, for the
+    /// conditions of touchpoints that the configuration brings.
+    pub are_all: bool,
+}
+
+const EVENTS: Words = Words { known: &["replied", "solved", "reopened", "transferred"], are_all: false };
+const KINDS: Words = Words {
+    known: &["follow_up", "call", "invoice", "billing_error", "repair", "warranty_claim", "visit", "offer"],
+    are_all: false,
+};
+const SIDES: Words = Words { known: &["company", "customer"], are_all: true };
+const OUTCOMES: Words = Words { known: &["answered", "unanswered", "abandoned"], are_all: false };
+const IDENTITY_KINDS: Words = Words { known: &["customer_id", "email", "phone"], are_all: false };
 
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
@@ -40,6 +60,14 @@ impl Feed {
     pub fn column(&self, name: &str) -> Option<&'static Column> {
         self.columns.iter().find(|column| column.name == name)
     }
+
+    /// The columns that hold one of a few words.
+    pub fn words(&self) -> impl Iterator<Item = (&'static str, &'static Words)> {
+        self.columns.iter().filter_map(|column| match column.kind {
+            Type::Word(words) => Some((column.name, words)),
+            _ => None,
+        })
+    }
 }
 
 const fn required(name: &'static str, kind: Type) -> Column {
@@ -50,7 +78,7 @@ const fn optional(name: &'static str, kind: Type) -> Column {
     Column { name, kind, required: false }
 }
 
-use Type::{Deadline, Flag, Number, Text, Time};
+use Type::{Deadline, Flag, Number, Text, Time, Word};
 
 pub const FEEDS: &[Feed] = &[
     Feed {
@@ -125,7 +153,11 @@ pub const FEEDS: &[Feed] = &[
         row: "ticket event",
         key: &["ticket_id", "occurred_at", "event"],
         event_time: Some("occurred_at"),
-        columns: &[required("ticket_id", Text), required("occurred_at", Time), required("event", Text)],
+        columns: &[
+            required("ticket_id", Text),
+            required("occurred_at", Time),
+            required("event", Word(&EVENTS)),
+        ],
     },
     Feed {
         name: "interactions",
@@ -135,13 +167,13 @@ pub const FEEDS: &[Feed] = &[
         columns: &[
             required("interaction_id", Text),
             required("occurred_at", Time),
-            required("kind", Text),
+            required("kind", Word(&KINDS)),
             optional("customer_id", Text),
             optional("email", Text),
             optional("order_id", Text),
             optional("channel", Text),
-            optional("initiated_by", Text),
-            optional("outcome", Text),
+            optional("initiated_by", Word(&SIDES)),
+            optional("outcome", Word(&OUTCOMES)),
             optional("team", Text),
             optional("due_at", Deadline),
             optional("ended_at", Time),
@@ -153,7 +185,11 @@ pub const FEEDS: &[Feed] = &[
         row: "identity",
         key: &["customer_id", "kind", "value"],
         event_time: None,
-        columns: &[required("customer_id", Text), required("kind", Text), required("value", Text)],
+        columns: &[
+            required("customer_id", Text),
+            required("kind", Word(&IDENTITY_KINDS)),
+            required("value", Text),
+        ],
     },
 ];
 

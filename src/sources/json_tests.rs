@@ -199,6 +199,12 @@ fn what_is_no_array_of_rows_is_an_error_of_the_data() {
         (Some("tickets"), "{\"tickets\":[{\"a\":1}]", "the JSON is cut off: a bracket is never closed"),
         (Some("tickets"), "{\"tickets\"", "a name has no value"),
         (Some("tickets"), "{7}", "a name is expected"),
+        (Some("r"), r#"{"r":[{"a":1}],"r":[{"a":2}]}"#, "a name of `records` stands twice in one object"),
+        (
+            Some("a.b"),
+            r#"{"a":{"b":[],"c":[{"b":1}]},"a":{"b":[]}}"#,
+            "a name of `records` stands twice in one object",
+        ),
         (None, "[{\"_row\":1}]", "a name in the JSON is empty, or `_row`, `_problem` or `_file`"),
         (None, "[{\"\":1}]", "a name in the JSON is empty, or `_row`, `_problem` or `_file`"),
     ] {

@@ -54,7 +54,7 @@ impl Options {
     }
 }
 
-/// Lands one text object, or finds the copy of an earlier night.
+/// Lands one text object, or finds the copy of an earlier night, unless it is to be made `anew`.
 ///
 /// Returns `None` for an object without so much as a header, or for JSON a row.
 ///
@@ -66,10 +66,11 @@ pub async fn land(
     format: Format,
     reading: &Reading,
     landing: &Store,
+    anew: bool,
 ) -> Result<Option<Landed>> {
     let options = Options::new(format, reading)?;
     let path = format!("{}.parquet", key(object, &options));
-    if let Some(copy) = landing.stat(&path).await? {
+    if !anew && let Some(copy) = landing.stat(&path).await? {
         return Ok(Some(Landed { copy, is_new: false }));
     }
     // Parsing blocks a thread of its own; two batches at most wait for the writer. The last message is
@@ -77,7 +78,7 @@ pub async fn land(
     let (sender, mut receiver) = mpsc::channel(2);
     let (source, export) = (store.clone(), object.clone());
     let parsing = tokio::task::spawn_blocking(move || parse(&source, &export, &options, &sender));
-    let is_complete = write(&mut receiver, landing, &path).await;
+    let is_complete = write(&mut receiver, landing, &path, anew).await;
     drop(receiver);
     parsing.await.map_err(|e| Error::internal("the text reader stopped").caused_by(e))??;
     if !is_complete? {
@@ -142,6 +143,7 @@ async fn write(
     batches: &mut mpsc::Receiver<Option<RecordBatch>>,
     landing: &Store,
     path: &str,
+    anew: bool,
 ) -> Result<bool> {
     let Some(Some(first)) = batches.recv().await else { return Ok(false) };
     let level = ZstdLevel::try_new(1).map_err(cannot_land)?;
@@ -161,7 +163,7 @@ async fn write(
     }
     writer.finish().await.map_err(cannot_land)?;
     // Another run may have landed the same object meanwhile; it may be reading its copy already.
-    if landing.stat(path).await?.is_some() {
+    if !anew && landing.stat(path).await?.is_some() {
         writer.into_inner().abort().await?;
     } else {
         writer.into_inner().finish().await?;

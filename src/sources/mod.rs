@@ -6,7 +6,7 @@
 //! `unique_<feed>` is the same with one row per key, conflicting copies marked. What is then valid is said
 //! in SQL (`queries/1_judged`). The values by which rows are matched to customers are gathered by [`keys`].
 
-mod columns;
+pub mod columns;
 mod days;
 mod elements;
 pub mod encoding;
@@ -21,7 +21,7 @@ pub mod modes;
 pub mod notes;
 mod object;
 pub mod pin;
-mod raw;
+pub mod raw;
 pub mod text;
 pub mod typed;
 mod unique;

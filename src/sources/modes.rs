@@ -13,7 +13,8 @@
 //!   the newest of all, where no as-of was asked for.
 //!
 //! `deleted_when` and `where` are asked of the rows that stand: of a key's newest version, not of the
-//! older ones. A key deleted in its newest version is deleted with all its older versions.
+//! older ones. A key deleted in its newest version is deleted with all its older versions; of several rows of
+//! one newest version, it is enough that one says so.
 
 mod versions;
 
@@ -152,6 +153,7 @@ impl Conditions {
                     .with("line", said.line)
                     .with(name, &said.value)
                     .with("columns there", super::columns::raw_names(schema).join(", "))
+                    .or_hint("write SQL over the raw columns that is true or false of a row, such as \"status = 'deleted'\"")
             };
             let expr = mapped::expression(ctx, &said.value, schema).map_err(at_line)?;
             match expr.to_field_type(schema)? {
@@ -213,6 +215,7 @@ fn snapshots(
     let failed = |e| engine::error(e, &table.name);
     let clock = Clock::new(table.timezone);
     let mut days: Vec<(&str, i32)> = Vec::new();
+    let mut deliveries: Vec<(i32, &str)> = Vec::new();
     for object in &table.objects {
         let day = super::pin::delivery_day(object).ok_or_else(|| {
             Error::config("a snapshot has no date in its path")
@@ -221,10 +224,23 @@ fn snapshots(
                 .hint("`mode = \"snapshot\"` tells deliveries apart by a date such as 2026-11-01 in the folder's or the file's name")
         })?;
         days.push((&object.url, day.to_epoch_days()));
+        // What was written can tell of the next day at most.
+        let written = clock.local_day(object.last_modified_micros).unwrap_or(i64::MAX);
+        if i64::from(day.to_epoch_days()) <= written.saturating_add(1) {
+            deliveries.push((day.to_epoch_days(), super::pin::delivery_folder(object)));
+        }
     }
     let last = as_of.last_delivery.map_or(i32::MAX, |day| day.to_epoch_days());
-    let chosen = days.iter().map(|(_, day)| *day).filter(|day| *day <= last).max();
-    let chosen = chosen.or(days.iter().map(|(_, day)| *day).min()).unwrap_or(last);
+    // Of several folders of one day the last by name.
+    let chosen = deliveries.iter().filter(|(day, _)| *day <= last).max().or(deliveries.iter().min()).copied();
+    let (chosen, folder) = chosen.unwrap_or((last, ""));
+    let older: Vec<Expr> = table
+        .objects
+        .iter()
+        .zip(&days)
+        .filter(|(object, (_, day))| *day == chosen && super::pin::delivery_folder(object) != folder)
+        .map(|(object, _)| lit(object.url.as_str()))
+        .collect();
     // A folder's day may be the day that it tells of or the day after; so its rows were written between
     // that day's beginning and the next day's end.
     let instants = |add: i64, less: i64| -> ArrayRef {
@@ -241,7 +257,11 @@ fn snapshots(
         ])?)
         .map_err(failed)?;
     let day = |day: i32| lit(ScalarValue::Date32(Some(day)));
-    let fate = when(named(DAY).lt(day(chosen)), lit(SUPERSEDED))
+    let is_older = match older.is_empty() {
+        true => named(DAY).lt(day(chosen)),
+        false => named(DAY).lt(day(chosen)).or(named(land::FILE).in_list(older, false)),
+    };
+    let fate = when(is_older, lit(SUPERSEDED))
         .when(named(DAY).gt(day(chosen)), lit(AFTER_AS_OF))
         .otherwise(conditions.fate(lit(false))?)
         .map_err(failed)?;

@@ -18,7 +18,12 @@ pub async fn value_notes(engine: &Engine) -> Result<()> {
     for feed in feeds::FEEDS {
         let mut counts = Vec::new();
         let mut counted = Vec::new();
-        for column in feed.columns.iter().filter(|column| column.kind != Type::Text) {
+        let has_note = |kind: Type| match kind {
+            Type::Text => false,
+            Type::Word(words) => words.are_all,
+            _ => true,
+        };
+        for column in feed.columns.iter().filter(|column| has_note(column.kind)) {
             for note in
                 [functions::UNREADABLE, functions::IMPLAUSIBLE, functions::AMBIGUOUS, functions::SHIFTED]
             {

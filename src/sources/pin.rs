@@ -123,7 +123,10 @@ async fn pin_table(
             Some((url, reason)) => {
                 refused.with("skipped", format!("{url} ({reason})")).hint(way_out(reason, table.format))
             }
-            None => refused.hint("check the address; a folder ends with `/`, a pattern may hold `*`"),
+            None => refused.hint(
+                "check the address: a path is taken from the folder of the configuration; a folder ends with `/`, \
+                 a pattern may hold `*`",
+            ),
         });
     }
     Ok(PinnedTable {
@@ -202,6 +205,15 @@ fn reason_to_skip(
 /// else in its whole address.
 pub fn delivery_day(object: &Object) -> Option<NaiveDate> {
     last_day(&object.path).or_else(|| last_day(&object.url))
+}
+
+/// The folder of a delivery, up to the name that holds its date; empty where the object's own name holds it,
+/// since then every object of that day is a part of one delivery.
+pub fn delivery_folder(object: &Object) -> &str {
+    let names = object.path.match_indices('/').map(|(end, _)| &object.path[..end]);
+    let Some(day) = last_day(&object.path) else { return "" };
+    // The shortest part of the path that has the last date of it.
+    names.into_iter().find(|part| last_day(part) == Some(day) && part.len() < object.path.len()).unwrap_or("")
 }
 
 fn last_day(path: &str) -> Option<NaiveDate> {

@@ -10,7 +10,7 @@ use super::pin::{EMPTY, PinnedTable};
 use super::{land, text};
 use crate::config::Format;
 use crate::engine::{self, Absent};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::progress::Progress;
 use crate::store::{Object, Store};
 
@@ -54,26 +54,8 @@ async fn text(
     landing: &Store,
     progress: &dyn Progress,
 ) -> Result<(DataFrame, Vec<(String, &'static str)>, Vec<Absent>)> {
-    let (mut copies, mut exports, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
-    let mut parsed = 0;
-    for object in &table.objects {
-        let landed = land::land(&table.store, object, table.format, &table.reading, landing).await;
-        match landed.with("file", &object.url)? {
-            Some(landed) => {
-                parsed += usize::from(landed.is_new);
-                copies.push(landed.copy);
-                exports.push(object.clone());
-            }
-            None => {
-                progress.warns(
-                    "an object is skipped",
-                    &[("object", object.url.clone()), ("reason", EMPTY.into())],
-                );
-                skipped.push((object.url.clone(), EMPTY));
-            }
-        }
-    }
-    if copies.is_empty() {
+    let mut landed = land_all(table, landing, false, progress).await?;
+    if landed.copies.is_empty() {
         let what = match table.format {
             Format::Csv => "none of the table's files has a header",
             _ => "none of the table's files has a row",
@@ -82,17 +64,67 @@ async fn text(
             .with("line", table.line)
             .hint("an export without rows still needs its header line; JSON has none, and needs a row"));
     }
-    let before = copies.len() - parsed;
-    progress.says(&format!("{}: {parsed} files parsed, {before} parsed on an earlier night", table.name));
-    let absent = engine::register_store(ctx, name, address, landing.pinned(&copies)?, true)
-        .await
-        .map_err(|e| with_exports(e, &copies, &exports))?;
+    let before = landed.copies.len() - landed.parsed;
+    let files = if landed.parsed == 1 { "file" } else { "files" };
+    let known = if before > 0 { format!(", {before} known from an earlier night") } else { String::new() };
+    progress.says(&format!("{}: {} {files} parsed{known}", table.name, landed.parsed));
+    let absent = match engine::register_store(ctx, name, address, landing.pinned(&landed.copies)?, true).await
+    {
+        // A copy is only a copy: the exports are still there.
+        Err(error) if error.kind() == Kind::Data && before > 0 => {
+            progress
+                .warns("a kept copy of an export is damaged: parsed again", &[("table", table.name.clone())]);
+            landed = land_all(table, landing, true, progress).await?;
+            engine::register_store(ctx, name, address, landing.pinned(&landed.copies)?, true).await
+        }
+        registered => registered,
+    };
+    let Landings { copies, exports, skipped, .. } = landed;
+    let absent = absent.map_err(|e| with_exports(e, &copies, &exports))?;
     // JSON leaves out what has no value, so that says nothing there.
     if table.format == Format::Csv {
         warn_of_absent(&absent, copies.len(), progress);
     }
     let plan = ctx.table(name).await.map_err(|e| engine::error(e, &table.name))?;
     Ok((plan, skipped, with_addresses(absent, &copies, &exports)))
+}
+
+/// The objects of a table of text, and the copies that they were landed as.
+#[derive(Default)]
+struct Landings {
+    copies: Vec<Object>,
+    exports: Vec<Object>,
+    /// Objects without so much as a header.
+    skipped: Vec<(String, &'static str)>,
+    /// How many were not there from an earlier night.
+    parsed: usize,
+}
+
+async fn land_all(
+    table: &PinnedTable,
+    landing: &Store,
+    anew: bool,
+    progress: &dyn Progress,
+) -> Result<Landings> {
+    let mut all = Landings::default();
+    for object in &table.objects {
+        let landed = land::land(&table.store, object, table.format, &table.reading, landing, anew).await;
+        match landed.with("file", &object.url)? {
+            Some(landed) => {
+                all.parsed += usize::from(landed.is_new);
+                all.copies.push(landed.copy);
+                all.exports.push(object.clone());
+            }
+            None => {
+                progress.warns(
+                    "an object is skipped",
+                    &[("object", object.url.clone()), ("reason", EMPTY.into())],
+                );
+                all.skipped.push((object.url.clone(), EMPTY));
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Parquet: read in place.
@@ -180,7 +212,10 @@ fn with_exports(error: Error, copies: &[Object], exports: &[Object]) -> Error {
 }
 
 /// A Parquet file ends with the length of its footer, which must fit into it.
-async fn check_footer(store: &Store, object: &Object) -> Result<()> {
+///
+/// # Errors
+/// `Kind::Data` where it does not; those of the storage.
+pub async fn check_footer(store: &Store, object: &Object) -> Result<()> {
     let end = store.tail(object, 8).await?;
     let length = end.first_chunk::<4>().map_or(u64::MAX, |bytes| u64::from(u32::from_le_bytes(*bytes)));
     if end.ends_with(b"PAR1") && length.saturating_add(8) <= object.bytes {

@@ -254,6 +254,16 @@ impl<R: Read> Records<R> {
             ));
         };
         let names: Vec<String> = names.map(|name| name.trim().to_owned()).collect();
+        if let [only] = names.as_slice()
+            && let Some(meant) =
+                [';', '\t', '|', ','].into_iter().find(|mark| only.matches(*mark).count() > 1)
+        {
+            // Read as one column it would be said to lack all others.
+            return Err(self
+                .window
+                .error("the header is one column, with delimiters of another kind in it")
+                .hint(format!("declare how fields are told apart: `delimiter = {:?}`", meant.to_string())));
+        }
         let mut seen = HashSet::from([ROW, PROBLEM, FILE]);
         for (index, name) in names.iter().enumerate() {
             // The name is not shown: in a file without a header it is a customer's value.
@@ -485,6 +495,8 @@ mod tests {
             (b"a\xff,b\n", "the header is not UTF-8", None),
             (b"a,_file\n", "a column of the header has the name of another one", Some("2")),
             (b"a,\"b\n1,2\n", "the header opens a quote and never closes it", None),
+            (b"a;b;c\n1;2;3\n", "the header is one column, with delimiters of another kind in it", None),
+            (b"a\tb\tc\n", "the header is one column, with delimiters of another kind in it", None),
         ] {
             let error = open(text).map(|_| ()).expect_err(message);
             assert_eq!((error.kind(), error.message()), (Kind::Data, message));

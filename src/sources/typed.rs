@@ -25,7 +25,7 @@ use super::pin::{self, PinnedSource, PinnedTable};
 use super::raw::{Raw, raw_name, raw_table};
 use super::unique::unique;
 use super::{header_zone, history, land, text};
-use crate::config::{Config, Mapping, Mode};
+use crate::config::{Config, Format, Mapping, Mode};
 use crate::contract::{FileSeen, TableSeen, Watch};
 use crate::engine::{self, Absent, Engine, mapped};
 use crate::error::{Context, Error, Result};
@@ -345,7 +345,10 @@ async fn map(
     let names: Vec<&str> = pinned.tables.iter().map(|table| table.name.as_str()).collect();
     let plan = match &pinned.source.mapping {
         Mapping::Query(sql) => {
-            let plan = mapped::query(ctx, &sql.value, &names).await.with("line", sql.line)?;
+            let plan = match mapped::query(ctx, &sql.value, &names).await {
+                Ok(plan) => plan,
+                Err(error) => return Err(explained(ctx, &names, error).await.with("line", sql.line)),
+            };
             read_columns(ctx, config, feed, pinned, plan, None, &[], newest, source.zone, &mut typed)?
         }
         Mapping::Columns(columns) => {
@@ -358,6 +361,18 @@ async fn map(
         None => Ok((plan, typed)),
         Some(bad) => Ok((with_unreadable(plan, bad)?, typed)),
     }
+}
+
+/// A query that does not fit, with what it could read.
+async fn explained(ctx: &SessionContext, names: &[&str], error: Error) -> Error {
+    let mut error = error;
+    for name in names {
+        if let Ok(table) = ctx.table(*name).await {
+            let columns = super::columns::raw_names(table.schema()).join(", ");
+            error = error.with("columns there", format!("{name}: {columns}"));
+        }
+    }
+    error.or_hint("`query` is one SELECT over the source's own tables; names are told apart by case")
 }
 
 // ---- for the contract ---------------------------------------------------------------------------------
@@ -373,6 +388,7 @@ fn as_seen(table: &PinnedTable, raw: &DataFrame, absent: &[Absent], rows: u64) -
         lacking.map(|(column, _)| column.clone()).collect()
     };
     TableSeen {
+        leaves_out: matches!(table.format, Format::Json | Format::Ndjson),
         name: table.name.clone(),
         rows,
         columns: columns.map(|field| (field.name().clone(), field.data_type().to_string())).collect(),

@@ -12,15 +12,26 @@ use std::sync::Arc;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use url::Url;
 
-use super::{Object, Place, Store, failure, glob_start, is_absent};
+use super::{Keys, Object, Place, Store, failure, glob_start, is_absent};
 use crate::error::{Error, Result};
+
+/// Storage that the client underneath knows, behind features that this build leaves out.
+const NOT_BUILT_IN: [&str; 8] = ["az", "abfs", "abfss", "adl", "azure", "gs", "http", "https"];
 
 impl Store {
     /// Opens `s3://bucket/folder`, `file:///folder` or a path relative to `base`. Nothing is created
     /// and nothing is asked of the storage. `env` is the environment; of it only `AWS_*` is used.
     pub fn open(location: &str, base: &Path, env: &BTreeMap<String, String>) -> Result<Store> {
+        Self::open_place(location, base, env).map(|store| store.with_faults(env))
+    }
+
+    fn open_place(location: &str, base: &Path, env: &BTreeMap<String, String>) -> Result<Store> {
         match location.split_once("://") {
             Some(("s3", rest)) => bucket(rest, env),
+            Some((scheme, _)) if NOT_BUILT_IN.contains(&scheme) => {
+                Err(Error::config(format!("`{scheme}://` is not built into this program"))
+                    .hint("use s3://bucket/folder, file:///folder or a path"))
+            }
             Some(("file", _)) => {
                 let path = Url::parse(location).ok().and_then(|url| url.to_file_path().ok());
                 folder(&path.ok_or_else(|| {
@@ -119,7 +130,9 @@ fn bucket(address: &str, env: &BTreeMap<String, String>) -> Result<Store> {
                 .hint("check the AWS_* environment variables")
                 .caused_by(failure::without_secrets(&raw.to_string()))
         })?;
-    Ok(Store::new(Place::Keys(Arc::new(client), prefix), url))
+    let client = Arc::new(client);
+    let keys = Keys { client: client.clone(), uploads: Some(client), prefix };
+    Ok(Store::new(Place::Keys(keys), url))
 }
 
 /// The folder an object's address is in, and its name there.
@@ -129,9 +142,10 @@ fn parent(store: &Store) -> Result<Option<(Store, String)>> {
             (Some(parent), Some(name)) if path.is_file() => Ok(Some((folder(parent)?, name.to_owned()))),
             _ => Ok(None),
         },
-        Place::Keys(client, key) => Ok(key.parent().zip(key.filename()).map(|(parent, name)| {
+        Place::Keys(keys) => Ok(keys.prefix.parent().zip(keys.prefix.filename()).map(|(prefix, name)| {
             let url = store.url.strip_suffix(name).unwrap_or(&store.url).trim_end_matches('/');
-            (Store::new(Place::Keys(client.clone(), parent), url.to_owned()), name.to_owned())
+            let place = Place::Keys(Keys { prefix, ..keys.clone() });
+            (Store::new(place, url.to_owned()), name.to_owned())
         })),
     }
 }

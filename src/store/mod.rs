@@ -10,17 +10,33 @@
 //! | `decode.rs` | what does a compressed object hold? |
 //! | `pinned.rs` | is the object still the one that was listed? |
 //! | `writer.rs` | how is an object written whole or not at all? |
+//! | `staged.rs` | … on a local disk |
+//! | `upload.rs` | … in a bucket, and what is left of an upload that was killed? |
+//! | `conditional.rs` | how is an object replaced only if it is still the one that was read? |
+//! | `lock.rs` | who is at work here? |
 //! | `publish.rs` | how does a run become the latest one? |
+//! | `intent.rs` | which runs are unfinished, and what have they written? |
+//! | `history.rs` | which runs were published, in which order? |
+//! | `sweep.rs` | how is removed what nobody needs any more, and nothing else? |
 //! | `scratch.rs` | where does the SQL engine put its own tables meanwhile? |
 //! | `failure.rs` | what does a storage error mean to a person? |
+//! | `faults.rs` | what happens if it fails just here? (tests) |
 
 mod address;
+mod conditional;
 mod decode;
 mod failure;
+mod faults;
+pub mod history;
+mod intent;
+pub mod lock;
 mod object;
 mod pinned;
 pub mod publish;
 mod scratch;
+mod staged;
+mod sweep;
+mod upload;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -30,19 +46,20 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::buffered::BufReader;
 use object_store::local::LocalFileSystem;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{
-    Error as Raw, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion,
-};
+use object_store::{Error as Raw, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
 pub use address::find;
+pub use conditional::Snapshot;
 pub use decode::read_start;
 pub use failure::storage_error;
 pub use object::{Counters, Object, Written};
 pub use scratch::scratch;
+pub use sweep::Keep;
 pub use tokio_util::bytes::Bytes;
 pub use writer::ObjectWriter;
 
@@ -52,8 +69,6 @@ use object::{Traffic, meta_of, path_of};
 
 /// One request of a [`Store::reader`]; it holds one such piece in memory.
 const READ_BYTES: usize = 8 * 1024 * 1024;
-/// How often [`Store::update`] tries before it says that somebody else keeps writing.
-const UPDATE_TRIES: usize = 8;
 /// Checks of doubtful entries of a listing that run side by side.
 const HEADS_IN_FLIGHT: usize = 16;
 
@@ -69,8 +84,16 @@ pub struct Store {
 enum Place {
     /// A local folder, which may not exist yet.
     Folder(PathBuf),
-    /// The keys below a prefix.
-    Keys(Arc<dyn ObjectStore>, Path),
+    Keys(Keys),
+}
+
+/// The keys of a bucket below a prefix.
+#[derive(Clone)]
+struct Keys {
+    client: Arc<dyn ObjectStore>,
+    /// The same client, for objects written in parts; none for a store that is only read.
+    uploads: Option<Arc<dyn MultipartStore>>,
+    prefix: Path,
 }
 
 /// What an object holds, decompressed.
@@ -92,6 +115,12 @@ impl std::fmt::Debug for Store {
 impl Store {
     fn new(place: Place, url: String) -> Store {
         Store { place, url, traffic: Arc::default() }
+    }
+
+    /// The same store, failing where the environment orders it to.
+    fn with_faults(mut self, env: &BTreeMap<String, String>) -> Store {
+        self.traffic = Arc::new(Traffic::failing(faults::Faults::ordered(env, &self.url)));
+        self
     }
 
     /// A read-only store of files compiled into the binary, shown as `url`. Versions are content
@@ -127,13 +156,18 @@ impl Store {
             // What the view counts is counted by the store on top of it.
             traffic: Arc::default(),
         };
-        Ok(Store { place: Place::Keys(Arc::new(compiled), Path::ROOT), url: url.to_owned(), traffic })
+        Ok(Store {
+            place: Place::Keys(Keys { client: Arc::new(compiled), uploads: None, prefix: Path::ROOT }),
+            url: url.to_owned(),
+            traffic,
+        })
     }
 
     /// A store in memory, for tests.
     pub async fn in_memory(files: &[(&str, &str)]) -> Result<Store> {
-        let memory = object_store::memory::InMemory::new();
-        let store = Store::new(Place::Keys(Arc::new(memory), Path::ROOT), "memory".to_owned());
+        let memory = Arc::new(object_store::memory::InMemory::new());
+        let keys = Keys { client: memory.clone(), uploads: Some(memory), prefix: Path::ROOT };
+        let store = Store::new(Place::Keys(keys), "memory".to_owned());
         for (path, text) in files {
             store.write(path, Bytes::copy_from_slice(text.as_bytes())).await?;
         }
@@ -157,8 +191,9 @@ impl Store {
                 self.check_links(&below)?;
                 Place::Folder(root.join(below.as_ref()))
             }
-            Place::Keys(client, prefix) => {
-                Place::Keys(client.clone(), prefix.parts().chain(below.parts()).collect())
+            Place::Keys(keys) => {
+                let prefix = keys.prefix.parts().chain(below.parts()).collect();
+                Place::Keys(Keys { prefix, ..keys.clone() })
             }
         };
         Ok(Store { place, url: self.url_of(&below), traffic: self.traffic.clone() })
@@ -178,11 +213,9 @@ impl Store {
         let Some(client) = self.client()? else { return Ok(Vec::new()) };
         let prefix = path_of(fixed)?;
         self.traffic.request();
-        let listed: Vec<ObjectMeta> = client
-            .list(Some(&prefix))
-            .try_collect()
-            .await
-            .map_err(|raw| failure(&raw, &self.url_of(&prefix)))?;
+        let failed = |raw| failure(&raw, &self.url_of(&prefix));
+        self.traffic.step().map_err(failed)?;
+        let listed: Vec<ObjectMeta> = client.list(Some(&prefix)).try_collect().await.map_err(failed)?;
         let matching = listed.into_iter().filter(|meta| {
             glob.as_ref().is_none_or(|glob| glob.matches_with(meta.location.as_ref(), options))
         });
@@ -206,7 +239,7 @@ impl Store {
     }
 
     pub async fn read_if_there(&self, path: &str) -> Result<Option<Bytes>> {
-        Ok(self.fetch(path).await?.map(|(bytes, _)| bytes))
+        Ok(self.snapshot(path).await?.bytes)
     }
 
     /// Writes or replaces an object, at once: readers see the old one or the new one.
@@ -224,56 +257,12 @@ impl Store {
             return Err(Error::internal("an object wants a name").with("location", url));
         }
         match &self.place {
-            Place::Keys(..) => {
-                let client = self.client()?.ok_or_else(|| Error::internal("a bucket has no client"))?;
-                Ok(ObjectWriter::upload(client, key, path, url, self.traffic.clone()))
-            }
+            Place::Keys(keys) => Ok(ObjectWriter::upload(self, keys, key, path, url)),
             Place::Folder(root) => {
                 self.check_links(&key)?;
                 ObjectWriter::local(root.join(key.as_ref()), path, url, self.traffic.clone()).await
             }
         }
-    }
-
-    /// Changes an object that others may be changing, too: `change` is given what is there and says
-    /// what shall be (`None`: leave it), and is asked again if somebody was quicker. False if it was
-    /// left alone. On a local disk the last writer wins.
-    pub async fn update(
-        &self,
-        path: &str,
-        mut change: impl FnMut(Option<&[u8]>) -> Result<Option<Bytes>>,
-    ) -> Result<bool> {
-        let key = path_of(path)?;
-        for _ in 0..UPDATE_TRIES {
-            let current = self.fetch(path).await?;
-            let old = current.as_ref().map(|(bytes, _)| bytes.as_ref());
-            let Some(new) = change(old)? else { return Ok(false) };
-            if old == Some(new.as_ref()) {
-                // Also where an earlier try has arrived although its answer was lost.
-                return Ok(true);
-            }
-            let (Place::Keys(..), Some(client)) = (&self.place, self.client()?) else {
-                return self.write(path, new).await.map(|_| true);
-            };
-            let was_there = current.is_some();
-            let mode = current.map_or(PutMode::Create, |(_, version)| PutMode::Update(version));
-            self.traffic.request();
-            match client.put_opts(&key, new.clone().into(), PutOptions::from(mode)).await {
-                Ok(_) => {
-                    self.traffic.written(new.len() as u64);
-                    return Ok(true);
-                }
-                // Replaced, created or removed by somebody else since it was read.
-                Err(Raw::Precondition { .. } | Raw::AlreadyExists { .. }) => {}
-                Err(Raw::NotFound { .. }) if was_there => {}
-                // Conditional writes are switched off (AWS_CONDITIONAL_PUT=disabled).
-                Err(Raw::NotImplemented { .. }) => return self.write(path, new).await.map(|_| true),
-                Err(raw) => return Err(failure(&raw, &self.url_of(&key))),
-            }
-        }
-        Err(Error::unavailable("the object was changed by others at every try")
-            .with("location", self.url_of(&key))
-            .hint("see that one run at a time publishes here"))
     }
 
     /// Removes exactly the named objects; those that are not there are fine. It never lists, and
@@ -284,7 +273,7 @@ impl Store {
             let key = path_of(path)?;
             let in_folder = match &self.place {
                 Place::Folder(_) => !key.is_root(),
-                Place::Keys(_, prefix) => key.parts_count() >= if prefix.is_root() { 2 } else { 1 },
+                Place::Keys(keys) => key.parts_count() >= if keys.prefix.is_root() { 2 } else { 1 },
             };
             if !in_folder {
                 return Err(Error::internal("refused to delete outside a folder").with("location", path));
@@ -294,15 +283,17 @@ impl Store {
         }
         let Some(client) = self.client()? else { return Ok(()) };
         self.traffic.request();
+        let failed = |raw: Raw| failure(&raw, &self.url);
+        self.traffic.step().map_err(failed)?;
         let mut deleted = client.delete_stream(stream::iter(keys).boxed());
         let mut result = Ok(());
         while let Some(next) = deleted.next().await {
             match next {
                 Ok(_) | Err(Raw::NotFound { .. }) => {}
-                Err(raw) => result = result.and(Err(failure(&raw, &self.url))),
+                Err(raw) => result = result.and(Err(failed(raw))),
             }
         }
-        result
+        result.and_then(|()| self.traffic.step().map_err(failed))
     }
 
     /// What the SQL engine is given: these objects only, in these versions only, read only.
@@ -365,13 +356,30 @@ impl Store {
         Ok(tail)
     }
 
+    /// The SHA-256 of a listed object, read whole, in hexadecimal digits.
+    pub async fn sha256(&self, object: &Object) -> Result<String> {
+        let failed = |raw: Raw| storage_error(&raw).unwrap_or_else(|| failure(&raw, &object.url));
+        let pinned = self.pinned(std::slice::from_ref(object))?;
+        let whole = pinned.get_opts(&path_of(&object.path)?, GetOptions::default()).await.map_err(failed)?;
+        let mut bytes = whole.into_stream();
+        let mut hash = Sha256::new();
+        while let Some(piece) = bytes.next().await {
+            hash.update(&piece.map_err(failed)?);
+        }
+        Ok(format!("{:x}", hash.finalize()))
+    }
+
     /// The object of that very name; none where there is none.
     pub async fn stat(&self, path: &str) -> Result<Option<Object>> {
         let key = path_of(path)?;
         self.check_links(&key)?;
         let Some(client) = self.client()? else { return Ok(None) };
         self.traffic.request();
-        match client.head(&key).await {
+        let head = async {
+            self.traffic.step()?;
+            client.head(&key).await
+        };
+        match head.await {
             Ok(meta) => Ok(Some(self.object_of(ObjectMeta { location: key, ..meta }))),
             Err(Raw::NotFound { .. }) => Ok(None),
             Err(raw) => Err(failure(&raw, &self.url_of(&key))),
@@ -382,9 +390,9 @@ impl Store {
     /// key ends in `/`, which cannot be told from an empty file's name but by asking for it.
     async fn existing(&self, meta: ObjectMeta) -> Result<Option<Object>> {
         match &self.place {
-            Place::Keys(..) if meta.location.is_root() => Ok(None),
-            Place::Keys(..) if meta.size == 0 => self.stat(meta.location.as_ref()).await,
-            Place::Keys(..) => Ok(Some(self.object_of(meta))),
+            Place::Keys(_) if meta.location.is_root() => Ok(None),
+            Place::Keys(_) if meta.size == 0 => self.stat(meta.location.as_ref()).await,
+            Place::Keys(_) => Ok(Some(self.object_of(meta))),
             Place::Folder(_) => {
                 self.check_links(&meta.location)?;
                 Ok(Some(self.object_of(meta)))
@@ -392,31 +400,10 @@ impl Store {
         }
     }
 
-    /// An object's bytes, and the version to name when replacing it.
-    async fn fetch(&self, path: &str) -> Result<Option<(Bytes, UpdateVersion)>> {
-        let key = path_of(path)?;
-        self.check_links(&key)?;
-        let Some(client) = self.client()? else { return Ok(None) };
-        let result = async {
-            let result = client.get_opts(&key, GetOptions::default()).await?;
-            let version =
-                UpdateVersion { e_tag: result.meta.e_tag.clone(), version: result.meta.version.clone() };
-            Ok((result.bytes().await?, version))
-        };
-        match result.await {
-            Ok((bytes, version)) => {
-                self.traffic.read(bytes.len() as u64);
-                Ok(Some((bytes, version)))
-            }
-            Err(Raw::NotFound { .. }) => Ok(None),
-            Err(raw) => Err(failure(&raw, &self.url_of(&key))),
-        }
-    }
-
     /// The connection, with paths relative to this store; none for a local folder that is not there.
     fn client(&self) -> Result<Option<Arc<dyn ObjectStore>>> {
         match &self.place {
-            Place::Keys(client, prefix) => {
+            Place::Keys(Keys { client, prefix, .. }) => {
                 Ok(Some(Arc::new(PrefixStore::new(client.clone(), prefix.clone()))))
             }
             Place::Folder(_) => self

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use chrono::DateTime;
-use object_store::ObjectMeta;
 use object_store::path::Path;
+use object_store::{Error as Raw, ObjectMeta};
 
+use super::faults::{self, Faults};
 use crate::error::{Error, Result};
 
 /// One version of an object.
@@ -44,9 +45,19 @@ pub(super) struct Traffic {
     requests: AtomicU64,
     bytes_read: AtomicU64,
     bytes_written: AtomicU64,
+    pub faults: Option<Faults>,
 }
 
 impl Traffic {
+    pub fn failing(faults: Option<Faults>) -> Traffic {
+        Traffic { faults, ..Traffic::default() }
+    }
+
+    /// The moment before or after a request.
+    pub fn step(&self) -> Result<(), Raw> {
+        self.faults.map_or(Ok(()), Faults::step).map_err(faults::as_raw)
+    }
+
     pub fn request(&self) {
         self.requests.fetch_add(1, Relaxed);
     }

@@ -48,6 +48,7 @@ fn stand_in(meta: &ObjectMeta) -> String {
 
 impl Pinned {
     async fn get(&self, location: &Path, mut options: GetOptions) -> Result<GetResult> {
+        self.traffic.step()?;
         let url = format!("{}/{location}", self.url);
         let pinned = self.objects.get(location).ok_or_else(|| object_store::Error::NotFound {
             path: url.clone(),

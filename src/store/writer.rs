@@ -1,31 +1,30 @@
 //! Writing one object so that it is there whole or not at all, and survives a power cut once it is.
 //!
-//! On S3 an upload becomes an object when it is completed. On a local disk the crate underneath
-//! renames but never flushes to the disk, so local objects are written here: to a staged file beside
-//! the target (`name#N`, which listings leave out), flushed, renamed, and the folders flushed.
-//! Memory is bounded: an upload holds `PART_BYTES` for each part in flight and one being filled.
+//! In a bucket an upload becomes an object when it is completed (`upload.rs`). On a local disk the crate
+//! underneath renames but never flushes to the disk, so local objects are written here: to a staged file
+//! beside the target (`name#N`, which listings leave out), flushed, renamed, and the folders flushed
+//! (`staged.rs`). Memory is bounded: an upload holds `PART_BYTES` for each part in flight and one being
+//! filled.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use object_store::ObjectStore;
-use object_store::buffered::BufWriter;
+use futures::future::BoxFuture;
+use object_store::Error as Raw;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::{Traffic, Written, failure, storage_error};
+use super::staged::Staged;
+use super::upload::{PART_BYTES, Upload};
+use super::{Keys, Store, Traffic, Written, failure, storage_error};
 use crate::error::{Error, Result};
 
-/// 10,000 parts, S3's limit, make this an object of 80 GB at most.
-const PART_BYTES: usize = 8 * 1024 * 1024;
-const PARTS_IN_FLIGHT: usize = 2;
-
 /// Streams one object into a store, measuring it on the way. Nothing is visible before [`finish`]
-/// (on S3: before the stream is shut down); a writer dropped without it leaves nothing on a local
-/// disk, and on S3 an unfinished upload, which [`abort`] removes.
+/// (in a bucket: before the stream is shut down); a writer dropped without it leaves nothing on a local
+/// disk, and in a bucket perhaps an unfinished upload, which [`abort`] or [`Store::end_uploads`] removes.
 ///
 /// [`finish`]: ObjectWriter::finish
 /// [`abort`]: ObjectWriter::abort
@@ -42,7 +41,14 @@ pub struct ObjectWriter {
 
 enum Sink {
     Local(Staged),
-    Upload(BufWriter),
+    Parts(Parts),
+}
+
+/// An upload and the part that is being filled; none while one of them is on its way.
+struct Parts {
+    upload: Option<Upload>,
+    filling: Vec<u8>,
+    sending: Option<BoxFuture<'static, Result<Option<Upload>, Raw>>>,
 }
 
 impl ObjectWriter {
@@ -52,19 +58,20 @@ impl ObjectWriter {
         url: String,
         traffic: Arc<Traffic>,
     ) -> Result<Self> {
-        let staged = Staged::create(target).await.map_err(|source| failed(source, &url))?;
+        let staged = Staged::create(target, traffic.clone()).await.map_err(|source| failed(source, &url))?;
         Ok(Self::new(Sink::Local(staged), path, url, traffic))
     }
 
     pub(super) fn upload(
-        client: Arc<dyn ObjectStore>,
+        store: &Store,
+        keys: &Keys,
         key: object_store::path::Path,
         path: &str,
         url: String,
-        traffic: Arc<Traffic>,
     ) -> Self {
-        let upload = BufWriter::with_capacity(client, key, PART_BYTES).with_max_concurrency(PARTS_IN_FLIGHT);
-        Self::new(Sink::Upload(upload), path, url, traffic)
+        let upload = Some(Upload::new(store, keys, key));
+        let parts = Parts { upload, filling: Vec::new(), sending: None };
+        Self::new(Sink::Parts(parts), path, url, store.traffic.clone())
     }
 
     fn new(sink: Sink, path: &str, url: String, traffic: Arc<Traffic>) -> Self {
@@ -84,28 +91,76 @@ impl ObjectWriter {
 
     /// Gives the object up; what was uploaded so far is removed.
     pub async fn abort(self) -> Result<()> {
-        match self.sink {
-            Sink::Upload(mut upload) if !self.closed => {
-                upload.abort().await.map_err(|raw| failure::failure(&raw, &self.url))
-            }
-            _ => Ok(()),
+        let Sink::Parts(Parts { upload, sending, .. }) = self.sink else { return Ok(()) };
+        let upload = match sending {
+            Some(sending) => sending.await.map_err(|raw| failure::failure(&raw, &self.url))?,
+            None => upload,
+        };
+        match upload {
+            Some(upload) => upload.abort().await.map_err(|raw| failure::failure(&raw, &self.url)),
+            None => Ok(()),
         }
     }
+}
+
+impl Parts {
+    /// Waits until the part on its way has been handed over.
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(sending) = &mut self.sending {
+            let upload = ready!(sending.as_mut().poll(cx));
+            self.sending = None;
+            self.upload = upload.map_err(io::Error::from)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_sent(cx))?;
+        let count = bytes.len().min(PART_BYTES - self.filling.len());
+        self.filling.extend_from_slice(&bytes[..count]);
+        if self.filling.len() == PART_BYTES {
+            let part = std::mem::take(&mut self.filling);
+            let upload = self.upload.take().ok_or_else(gone)?;
+            self.sending = Some(Box::pin(async { upload.send(part).await.map(Some) }));
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_complete(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_sent(cx))?;
+        if let Some(upload) = self.upload.take() {
+            let rest = std::mem::take(&mut self.filling);
+            self.sending = Some(Box::pin(async { upload.complete(rest).await.map(|()| None) }));
+            ready!(self.poll_sent(cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Written to after it failed.
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the upload has failed")
 }
 
 /// A failed write, with the storage's own reason where there is one.
 pub(super) fn failed(source: io::Error, url: &str) -> Error {
     match storage_error(&source) {
         Some(error) => error.with("location", url),
-        None => Error::io("cannot write").with("location", url).caused_by(source),
+        None => Error::io("cannot write")
+            .with("location", url)
+            .hint("check the free space and the permissions there")
+            .caused_by(source),
     }
 }
 
 impl AsyncWrite for ObjectWriter {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(faults) = self.traffic.faults {
+            faults.writes(bytes.len())?;
+        }
         let count = ready!(match &mut self.sink {
             Sink::Local(staged) => Pin::new(&mut staged.file).poll_write(cx, bytes),
-            Sink::Upload(upload) => Pin::new(upload).poll_write(cx, bytes),
+            Sink::Parts(parts) => parts.poll_write(cx, bytes),
         })?;
         self.hash.update(&bytes[..count]);
         self.bytes += count as u64;
@@ -118,7 +173,7 @@ impl AsyncWrite for ObjectWriter {
         }
         match &mut self.sink {
             Sink::Local(staged) => Pin::new(&mut staged.file).poll_flush(cx),
-            Sink::Upload(upload) => Pin::new(upload).poll_flush(cx),
+            Sink::Parts(parts) => parts.poll_sent(cx),
         }
     }
 
@@ -128,78 +183,17 @@ impl AsyncWrite for ObjectWriter {
         }
         let result = ready!(match &mut self.sink {
             Sink::Local(staged) => Pin::new(&mut staged.file).poll_shutdown(cx),
-            Sink::Upload(upload) => Pin::new(upload).poll_shutdown(cx),
+            Sink::Parts(parts) => parts.poll_complete(cx),
         });
         self.closed = true;
         Poll::Ready(result)
     }
 }
 
-/// A local file on its way to its name.
-struct Staged {
-    file: tokio::fs::File,
-    staged: PathBuf,
-    target: PathBuf,
-    /// The deepest folder that was there before: those below it are new and need flushing, too.
-    old_folder: PathBuf,
-    published: bool,
-}
-
-impl Staged {
-    async fn create(target: PathBuf) -> io::Result<Self> {
-        let folder = target.parent().unwrap_or(&target);
-        let old_folder = folder.ancestors().find(|folder| folder.exists()).unwrap_or(folder).to_owned();
-        tokio::fs::create_dir_all(folder).await?;
-        let mut number = 1;
-        loop {
-            let mut staged = target.clone().into_os_string();
-            staged.push(format!("#{number}"));
-            match tokio::fs::File::create_new(&staged).await {
-                Ok(file) => {
-                    return Ok(Self { file, staged: staged.into(), target, old_folder, published: false });
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    async fn publish(mut self) -> io::Result<()> {
-        self.file.sync_all().await?;
-        tokio::fs::rename(&self.staged, &self.target).await?;
-        self.published = true;
-        for folder in self.target.ancestors().skip(1) {
-            flush_folder(folder).await?;
-            if folder == self.old_folder {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Some network file systems cannot flush a folder, and say so; there is nothing else to be done there.
-async fn flush_folder(folder: &Path) -> io::Result<()> {
-    match tokio::fs::File::open(folder).await?.sync_all().await {
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
-            Ok(())
-        }
-        result => result,
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if !self.published {
-            // The staged file is hidden from listings; if it cannot be removed, it does no harm.
-            let _ = std::fs::remove_file(&self.staged);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::path::Path;
 
     use crate::store::Store;
 

@@ -108,9 +108,79 @@ fn a_change_is_taken_over_on_request() {
     shop.run().expect(0);
     assert_eq!(runs(), 2);
 
+    // What is taken over becomes part of a run, also where the exports are as they were.
+    shop.run().expect(0).says(&["nothing to do"]);
+    shop.ask(&["check", "--accept"]).expect(0);
+    shop.run().expect(0);
+    assert_eq!(runs(), 3);
+    shop.run().expect(0).says(&["nothing to do"]);
+
     // What was taken over was that change and no other.
     shop.deliver("3", "ticket_id,order_id,Opened,Solved date,note\nT3,O2,2025-05-04,2025-05-06,y\n");
     shop.run().expect(65).says(&["`Created` was text, is missing", "`Opened`"]);
+}
+
+/// What a run would not publish for another reason is not taken over: the change would be forgotten.
+#[test]
+fn a_check_that_fails_takes_nothing_over() {
+    let shop = Shop::new();
+    shop.run().expect(0);
+    shop.deliver("2", &format!("{RENAMED}T3,O2,,,\n"));
+    shop.ask(&["check", "--accept"]).expect(65).says(&["are rejected"]);
+    assert!(!shop.output().join("contract.json").exists());
+    shop.deliver("2", RENAMED);
+    shop.run().expect(65).says(&["the exports are not what they were"]);
+}
+
+/// Damaged bookkeeping has a way out: what the message names.
+#[test]
+fn a_damaged_contract_or_last_run_can_be_left_behind() {
+    let shop = Shop::new();
+    shop.run().expect(0);
+    shop.write("out/contract.json", "{");
+    shop.run().expect(74).says(&["aftersale check --accept"]);
+    shop.ask(&["check", "--accept"]).expect(0);
+    shop.run().expect(0);
+    let run = run_folder(&shop.output());
+    fs::remove_dir_all(&run).expect("removed");
+    fs::remove_file(shop.output().join("contract.json")).expect("removed");
+    shop.run().expect(0).says(&["the run published before cannot be read"]);
+    assert_ne!(run_folder(&shop.output()), run);
+}
+
+/// A kept copy of an export is only a copy.
+#[test]
+fn a_damaged_copy_is_made_anew() {
+    let shop = Shop::new();
+    shop.run().expect(0);
+    let landed =
+        || fs::read_dir(shop.output().join("landed")).expect("a folder").map(|e| e.expect("an entry").path());
+    for copy in landed() {
+        let whole = fs::read(&copy).expect("a copy");
+        fs::write(&copy, &whole[..whole.len() / 2]).expect("written");
+    }
+    shop.deliver("2", "ticket_id,order_id,Created,Solved at,note\nT2,O2,2025-05-04,2025-05-06,y\n");
+    shop.run().expect(0).says(&["a kept copy of an export is damaged"]);
+    shop.deliver("3", "ticket_id,order_id,Created,Solved at,note\nT3,O2,2025-05-04,2025-05-06,y\n");
+    shop.run().expect(0).says(&["tickets: 1 file parsed, 2 known from an earlier night"]);
+}
+
+/// The place of the output is looked at however it is given.
+#[test]
+fn an_output_inside_the_exports_is_refused() {
+    let shop = Shop::new();
+    let inside = shop.folder.path().join("tickets");
+    let config = shop.folder.path().join("aftersale.toml");
+    let ask =
+        |output: &std::path::Path| aftersale(&["run", "--config", text(&config), "--output", text(output)]);
+    ask(&inside).expect(78).says(&["`output` lies inside the exports", "aftersale.toml:7"]);
+    ask(&inside.join("deep/er")).expect(78);
+    #[cfg(unix)]
+    {
+        let link = shop.folder.path().join("link");
+        std::os::unix::fs::symlink(&inside, &link).expect("a link");
+        ask(&link.join("out")).expect(78).says(&["`output` lies inside the exports"]);
+    }
 }
 
 #[test]
@@ -128,7 +198,7 @@ fn new_and_unused_columns_pass_with_a_note() {
     shop.deliver("2", "ticket_id,order_id,Created,Solved at,weather\nT2,O2,2025-05-04,2025-05-06,y\n");
     shop.run().expect(0).says(&["`weather` is new", "`note` was text, is missing from 1 of 1 new files"]);
     // Told once: the next night is compared with this one.
-    let outcome = shop.run().expect(0);
+    let outcome = shop.ask(&["run", "--make-latest"]).expect(0).says(&["publish"]);
     assert!(!outcome.stderr.contains("have changed"), "{}", outcome.told());
 }
 
@@ -142,6 +212,61 @@ fn a_changed_contract_only_warns_where_the_configuration_says_so() {
         "columns = { opened_at = \"Created\", solved_at = \"Solved at\" }",
     );
     shop.run().expect(0).says(&["warning: the exports have changed", "`Solved at`"]);
+}
+
+/// A delivery that brings far less than the one before it is told even where rows only ever grow in number.
+#[test]
+fn a_small_delivery_is_told() {
+    let shop = Shop::new();
+    shop.configure(
+        "[contract]\nvolume = { max_drop = 0.4, on_breach = \"stop\" }",
+        "columns = { opened_at = \"Created\", solved_at = \"Solved at\" }",
+    );
+    let night = |rows: std::ops::Range<u32>| {
+        let rows: Vec<String> = rows.map(|n| format!("N{n},O1,2025-05-03,2025-05-04,x")).collect();
+        format!("ticket_id,order_id,Created,Solved at,note\n{}\n", rows.join("\n"))
+    };
+    shop.run().expect(0);
+    shop.deliver("2", &night(0..20));
+    shop.run().expect(0);
+    // A night without a delivery says nothing.
+    shop.write(
+        "surveys.csv",
+        "response_id,responded_at,score,order_id\nR1,2025-05-20,9,O1\nR2,2025-05-21,3,O2\n",
+    );
+    shop.run().expect(0);
+    shop.deliver("3", &night(20..31));
+    shop.run().expect(65).says(&["tickets, table tickets: the last delivery brought 20 rows, this one 11"]);
+    shop.ask(&["check", "--accept"]).expect(0);
+    shop.run().expect(0);
+}
+
+/// JSON does not name what is empty: a night without comments is no other export. A new name beside it is.
+#[test]
+fn columns_that_json_leaves_out_are_not_missed() {
+    let shop = Shop::new();
+    shop.write(
+        "aftersale.toml",
+        "[sources.surveys]\nurl = \"answers/\"\nformat = \"ndjson\"\ncolumns = { comment = \"remark\" }\n\
+         [sources.purchases]\nurl = \"purchases.csv\"\n",
+    );
+    let answer = |id: &str, rest: &str| {
+        format!(
+            "{{\"response_id\":\"{id}\",\"responded_at\":\"2025-05-20\",\"score\":9,\"order_id\":\"O1\"{rest}}}\n"
+        )
+    };
+    shop.write("answers/1.ndjson", &answer("R1", ",\"remark\":\"fine\""));
+    shop.run().expect(0);
+    shop.write("answers/2.ndjson", &answer("R2", ""));
+    shop.run().expect(0).says(&["`remark` was text, is missing from 1 of 1 new files"]);
+    shop.write("answers/3.ndjson", &answer("R3", ",\"remark\":\"good\""));
+    shop.write("answers/4.ndjson", &answer("R4", ",\"remark\":\"good\""));
+    shop.write("answers/5.ndjson", &answer("R5", ",\"remark\":\"good\""));
+    shop.run().expect(0);
+    shop.write("answers/6.ndjson", &answer("R6", ",\"remarks\":\"good\""));
+    shop.run()
+        .expect(65)
+        .says(&["`remark` was text, is missing from 1 of 1 new files; new there is `remarks`"]);
 }
 
 /// An earlier day is another state of the exports; it is not held against them.
@@ -172,12 +297,12 @@ fn lost_rows_warn_or_stop() {
         "[contract]\nvolume = { max_drop = 0.4 }",
         "columns = { opened_at = \"Created\", solved_at = \"Solved at\" }",
     );
-    shop.ask(&["check"]).expect(0).says(&["lost rows", "purchases: 4 rows were handed on, now 2"]);
+    shop.ask(&["check"]).expect(0).says(&["fewer rows have come", "purchases: 4 rows were handed on, now 2"]);
     shop.configure(
         "[contract]\nvolume = { max_drop = 0.4, on_breach = \"stop\" }",
         "columns = { opened_at = \"Created\", solved_at = \"Solved at\" }",
     );
-    shop.run().expect(65).says(&["lost rows", "purchases: 4 rows were handed on, now 2", "hint:"]);
+    shop.run().expect(65).says(&["fewer rows have come", "purchases: 4 rows were handed on, now 2", "hint:"]);
     shop.ask(&["check", "--accept"]).expect(0);
     shop.run().expect(0);
 }
@@ -194,7 +319,9 @@ fn old_exports_warn_or_stop() {
         shop.ask(arguments)
     };
     assert!(!told("", 51, &["run"]).expect(0).stderr.contains("older"));
+    // They may be the very ones of the night before.
     told("", 49, &["run"]).expect(0).says(&[
+        "nothing to do",
         "older than it may be",
         "tickets/1.csv",
         "50 hours; max_age_hours is 49",
@@ -271,7 +398,7 @@ fn a_query_reads_its_own_source_only() {
         "select ticket_id, now() as opened_at from tickets".into(),
     ] {
         shop.configure("", &format!("query = \"\"\"{query}\"\"\""));
-        shop.run().expect(78).says(&["line: 9", "hint:"]);
+        shop.run().expect(78).says(&["aftersale.toml:9\n", "hint:"]);
     }
     assert!(!shop.folder.path().join("stolen.csv").exists());
 }
@@ -315,6 +442,50 @@ fn a_check_says_what_is_read_mapped_missing_rejected_and_linked() {
     assert_eq!(found["feeds"][2]["mapped"][1], serde_json::json!({"column": "opened_at", "from": "Created"}));
     assert_eq!(found["absent_feeds"], serde_json::json!(["ticket_events", "interactions", "identities"]));
     assert!(found["advice"].as_array().is_some_and(|advice| advice.len() >= 3), "{found}");
+}
+
+/// Words that nobody understands and times that cannot be read make a report that says nothing of them: a
+/// check shows the words, counts the rest, and does not call it done.
+#[test]
+fn a_check_shows_words_that_are_not_understood() {
+    let shop = Shop::new();
+    shop.write(
+        "purchases.csv",
+        "order_id,ordered_at,promised_at\nO1,2025-05-01,13.05.25\nO2,2025-05-02,14.05.25\n",
+    );
+    shop.write(
+        "contacts.csv",
+        "id,at,what,order,side\nI1,2025-05-05,COURTESY,O1,out\nI2,2025-05-06,CALL,O2,in\nI3,2025-05-07,COURTESY,O2,out\n",
+    );
+    let contacts = "[sources.interactions]\nurl = \"contacts.csv\"\ncolumns = { interaction_id = \"id\", \
+                    occurred_at = \"at\", kind = \"what\", order_id = \"order\", initiated_by = \"side\" }\n";
+    let tickets = "columns = { opened_at = \"Created\" }\ndeleted_when = \"note = 'x'\"";
+    shop.configure(contacts, tickets);
+    let outcome = shop.ask(&["check"]).expect(0);
+    for line in [
+        "words     2 (66.7%) of `kind` of no word that is known: 2 COURTESY",
+        "words     3 (100.0%) of `initiated_by` not understood: 2 out, 1 in",
+        "kept      tickets: 0 of 1 rows; not 1 deleted",
+        "values    2 (100.0%) of `promised_at` unreadable",
+    ] {
+        assert!(outcome.stdout.contains(line), "{line}\n{}", outcome.told());
+    }
+    let told: Vec<&str> = outcome.stdout.split_whitespace().collect();
+    let told = told.join(" ");
+    for advice in [
+        "say what `out`, `in` of `interactions.initiated_by` means, where it is one of company, customer: under \
+         [sources.interactions], words.initiated_by = { \"out\" = \"…\", \"in\" = \"…\" }",
+        "say what `COURTESY` of `interactions.kind` means",
+        "mend what is said above of `purchases.promised_at`, `interactions.initiated_by` first",
+    ] {
+        assert!(told.contains(advice), "{advice}\n{}", outcome.told());
+    }
+    shop.run().expect(0).says(&["many values of a column cannot be used", "column: purchases.promised_at"]);
+
+    let understood = "kinds = { courtesy = \"follow_up\" }\nwords = { initiated_by = { out = \"company\", in = \"customer\" } }\n";
+    shop.configure(&format!("{contacts}{understood}"), tickets);
+    let outcome = shop.ask(&["check"]).expect(0);
+    assert!(!outcome.stdout.contains("  words "), "{}", outcome.told());
 }
 
 /// What would stop a run does not keep a check from telling the rest.

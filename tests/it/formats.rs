@@ -24,7 +24,7 @@ fn run(folder: &Path, surveys: &str) -> Outcome {
     let settings = "timezone = \"Europe/Madrid\"\n[analysis]\nmax_rejected_share = 1.0\n\
                     [sources.purchases]\nurl = \"purchases.csv\"\n[sources.surveys]\n";
     fs::write(&config, format!("{settings}{surveys}\n")).expect("written");
-    aftersale(&["run", "--config", text(&config), "--output", text(&folder.join("out"))])
+    aftersale(&["run", "--config", text(&config), "--output", text(&folder.join("out")), "--make-latest"])
 }
 
 fn published(folder: &Path, table: &str, columns: &[&str]) -> Vec<Vec<String>> {
@@ -162,7 +162,11 @@ fn an_unchanged_text_object_is_not_parsed_again() {
     }
     let lines = "url = \"surveys/\"\nformat = \"ndjson\"\n";
     let told = |parsed: usize, before: usize| {
-        format!("surveys: {parsed} files parsed, {before} parsed on an earlier night")
+        let files = if parsed == 1 { "file" } else { "files" };
+        match before {
+            0 => format!("surveys: {parsed} {files} parsed\n"),
+            before => format!("surveys: {parsed} {files} parsed, {before} known from an earlier night\n"),
+        }
     };
     run(folder.path(), lines).expect(0).says(&[&told(3, 0)]);
     run(folder.path(), lines).expect(0).says(&[&told(0, 3)]);

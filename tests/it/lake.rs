@@ -14,8 +14,8 @@ use crate::table::{Table, all_published, difference, latest};
 const NIGHTS: [&str; 5] = ["2026-10-27", "2026-10-28", "2026-10-29", "2026-10-30", "2026-10-31"];
 const RENAMED_ON: usize = 3;
 
-/// Tables about the reading itself, which differ where the exports do.
-const ABOUT_READING: [&str; 3] = ["rpt_data_quality", "rejected_rows", "data_dictionary"];
+/// Tables about the reading itself, which differ where the exports do, and about the night before.
+const ABOUT_READING: [&str; 4] = ["rpt_data_quality", "rejected_rows", "data_dictionary", "rpt_restatements"];
 /// Columns about where a row was read.
 const PLACES: [&str; 2] = ["source_file", "source_row"];
 

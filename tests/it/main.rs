@@ -2,6 +2,7 @@
 //!
 //! | module | asks |
 //! |---|---|
+//! | `calibrate` | do intervals hold on planted worlds, and do wrong methods fail there? |
 //! | `cases` | does each folder of `tests/cases/` come out as a person worked it out by hand? |
 //! | `checks` | does each file of `queries/checks/` see the fault that it is there for? |
 //! | `cli` | exit codes, messages, signals, the same bytes at any number of threads |
@@ -11,35 +12,44 @@
 //! | `shuffle` | does the order of the rows, or of the files, change a result? |
 //! | `nights` | can a past night be run again from all deliveries? |
 //! | `known_at` | what goes wrong if the latest state is taken for the state at the answer? |
+//! | `publish` | nothing to do, a lock that is held, restated figures, old runs, two runs told apart |
+//! | `kill` | runs that are killed, fail or meet each other, with somebody reading all the while |
 //! | `s3` | a whole job on object storage |
 //! | `presets` | does what `init` prints read exports in their true format? |
 //! | `lake` | five nights of three systems' exports against the same world's plain feeds |
+//! | `stats` | do the statistics come out as other people's software has them? |
 //! | `olist` | the figures of the real data, where it is there |
 //! | `tidy` | does each power stay in its room, and does each query read what it declares? |
 //!
 //! `world` makes exports for tests that ask whether two runs agree.
-//! Only `program` touches the program, only `table` reads what it publishes.
+//! `promise` says what a reader may rely on. Only `program` touches the program, only `table` reads what it publishes.
 
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "tests look at the clock and the environment"
 )]
 
+mod calibrate;
 mod cases;
 mod checks;
 mod cli;
 mod contract;
 mod discover;
 mod formats;
+mod kill;
 mod known_at;
 mod lake;
 mod nights;
 mod olist;
 mod presets;
 mod program;
+mod promise;
+mod publish;
 mod s3;
 mod shuffle;
+mod stats;
 mod table;
 mod tidy;
 mod world;

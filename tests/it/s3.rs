@@ -16,11 +16,11 @@ use crate::program::{aftersale, aftersale_with, text};
 use crate::table::{self, Table, all_published};
 use crate::world;
 
-const BUCKET: &str = "lake";
+pub const BUCKET: &str = "lake";
 const SECRET: &str = "a-secret-that-must-not-be-seen";
 
 /// The server; it ends with this value.
-struct Server {
+pub struct Server {
     process: Child,
     endpoint: String,
 }
@@ -34,7 +34,7 @@ impl Drop for Server {
 
 impl Server {
     /// None where the person who runs the tests has said so; a test that skips by itself hides.
-    fn start() -> Option<Server> {
+    pub fn start() -> Option<Server> {
         if std::env::var("AFTERSALE_SKIP_SERVERS").is_ok_and(|skip| skip == "1") {
             eprintln!("skipped: AFTERSALE_SKIP_SERVERS is 1");
             return None;
@@ -54,26 +54,37 @@ impl Server {
             assert!(start.elapsed() < Duration::from_secs(60), "the server does not answer");
             std::thread::sleep(Duration::from_millis(100));
         }
-        server.make_bucket(port);
+        server.make_bucket();
         Some(server)
     }
 
-    fn make_bucket(&self, port: u16) {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server answers");
+    fn make_bucket(&self) {
+        let answer = self.request("PUT", &format!("/{BUCKET}"));
+        assert!(answer.contains(" 200 "), "{answer}");
+    }
+
+    /// The answer to a plain request: the server asks for no signature.
+    pub fn ask(&self, path: &str) -> String {
+        self.request("GET", path)
+    }
+
+    fn request(&self, method: &str, path: &str) -> String {
+        let host = self.endpoint.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host).expect("the server answers");
         let request = format!(
-            "PUT /{BUCKET} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).expect("the request is sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
-        assert!(answer.contains(" 200 "), "{answer}");
+        answer
     }
 
-    fn environment(&self) -> [(&str, &str); 5] {
+    pub fn environment(&self) -> [(&str, &str); 5] {
         environment(&self.endpoint)
     }
 
-    fn store(&self) -> AmazonS3 {
+    pub fn store(&self) -> AmazonS3 {
         let settings = self.environment();
         let builder = settings.iter().fold(
             AmazonS3Builder::new().with_bucket_name(BUCKET),
@@ -177,16 +188,14 @@ async fn compressed_objects_of_a_pattern_are_read_whole_from_s3() {
     fs::write(&config, text_of_config).expect("written");
     let output = folder.path().join("out");
     let arguments = ["run", "--config", text(&config), "--output", text(&output)];
-    aftersale_with(&arguments, &server.environment())
-        .expect(0)
-        .says(&["surveys: 2 files parsed, 0 parsed on an earlier night"]);
+    aftersale_with(&arguments, &server.environment()).expect(0).says(&["surveys: 2 files parsed\n"]);
     let answers = table::published(&output, "fct_exposures");
     let days = answers.column("seg_ds");
     let of_day = |day: &str| answers.rows.iter().filter(|row| row[days] == day).count();
     assert_eq!((of_day("2025-05-10"), of_day("2025-05-11"), answers.rows.len()), (120_000, 25, 120_025));
-    aftersale_with(&arguments, &server.environment())
+    aftersale_with(&[&arguments[..], &["--make-latest"]].concat(), &server.environment())
         .expect(0)
-        .says(&["surveys: 0 files parsed, 2 parsed on an earlier night"]);
+        .says(&["surveys: 0 files parsed, 2 known from an earlier night"]);
 }
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -266,7 +275,39 @@ async fn upload(store: &Arc<AmazonS3>, folder: &Path, prefix: &str) {
     }
 }
 
-async fn download(store: &Arc<AmazonS3>, prefix: &str, folder: &Path) {
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(work)
+}
+
+/// Changes the text of an object that is there.
+pub async fn edit(store: &AmazonS3, key: &str, change: impl Fn(&str) -> String) {
+    let key = Key::from(key);
+    let Ok(object) = store.get(&key).await else { return };
+    let text = String::from_utf8(object.bytes().await.expect("read").to_vec()).expect("text");
+    store.put(&key, change(&text).into()).await.expect("written");
+}
+
+/// Whether `latest.json` leads to a run all of whose files are there, of the sizes that its manifest says.
+pub async fn latest_is_whole(store: &AmazonS3, prefix: &str) -> Result<(), String> {
+    let get = async |path: &str| -> Result<serde_json::Value, String> {
+        let object = store.get(&Key::from(format!("{prefix}/{path}"))).await.map_err(|e| e.to_string())?;
+        serde_json::from_slice(&object.bytes().await.map_err(|e| e.to_string())?).map_err(|e| e.to_string())
+    };
+    let latest = get("latest.json").await?;
+    let folder = latest["path"].as_str().ok_or("no path")?;
+    let manifest = get(&format!("{folder}/manifest.json")).await?;
+    for file in manifest["files"].as_array().ok_or("no files")? {
+        let path = format!("{prefix}/{folder}/{}", file["path"].as_str().unwrap_or_default());
+        let object = store.head(&Key::from(path.as_str())).await.map_err(|e| e.to_string())?;
+        if file["bytes"] != object.size {
+            return Err(format!("{path} has {} bytes", object.size));
+        }
+    }
+    Ok(())
+}
+
+pub async fn download(store: &AmazonS3, prefix: &str, folder: &Path) {
     let prefix = Key::from(prefix);
     let objects: Vec<_> = store.list(Some(&prefix)).try_collect().await.expect("a listing");
     for object in objects {

@@ -8,7 +8,7 @@
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::ScalarValue;
-use datafusion::functions_aggregate::expr_fn::{bool_and, count, max, min};
+use datafusion::functions_aggregate::expr_fn::{bool_or, count, max, min};
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::expr::BinaryExpr;
 use datafusion::logical_expr::{Expr, ExprFunctionExt, JoinType, Operator, lit, try_cast, when};
@@ -96,7 +96,7 @@ pub(super) async fn newest(
         .clone()
         .aggregate(
             of_key,
-            vec![count(lit(1i64)).alias("_ties"), bool_and(named(IS_DELETED)).alias("_is_key_deleted")],
+            vec![count(lit(1i64)).alias("_ties"), bool_or(named(IS_DELETED)).alias("_is_key_deleted")],
         )
         .map_err(failed)?;
     let judged_name = format!("{scratch}_judged");

@@ -1,0 +1,233 @@
+//! One world's answers as the fit takes them.
+
+use std::collections::BTreeMap;
+
+use crate::catalogue::Catalogue;
+use crate::drivers::inputs::{Fitted, relations};
+use crate::error::Result;
+use crate::generate::truth::{PLANTED, Tally, Truth, Whose};
+use crate::generate::{self, Answer, World};
+use crate::stats::problem::{Class, Covariate, Problem, State};
+
+/// Touchpoints of the catalogue that do nothing of their own in any world.
+const FURTHER: [&str; 4] = ["overdue", "follow_up_within_7_days", "third_contact", "channel_switched"];
+
+/// The touchpoints that worlds tell of, with their relations in the catalogue.
+pub struct Touchpoints {
+    pub of_fit: Vec<Fitted>,
+}
+
+impl Touchpoints {
+    /// # Errors
+    /// A built-in catalogue that cannot be read.
+    pub fn read() -> Result<Touchpoints> {
+        let catalogue = Catalogue::built_in()?;
+        let is_told = |id: &str| PLANTED.iter().any(|planted| planted.id == id) || FURTHER.contains(&id);
+        let entries: Vec<_> = catalogue.touchpoints.iter().filter(|entry| is_told(&entry.id)).collect();
+        Ok(Touchpoints { of_fit: relations(&catalogue, &entries) })
+    }
+
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.of_fit.iter().map(|touchpoint| touchpoint.id.as_str())
+    }
+
+    pub fn position(&self, id: &str) -> Option<usize> {
+        self.ids().position(|other| other == id)
+    }
+
+    pub fn levers(&self) -> Vec<bool> {
+        self.of_fit.iter().map(|touchpoint| touchpoint.is_lever).collect()
+    }
+}
+
+/// The answers of one world, and what was planted.
+pub struct Sample {
+    pub classes: Vec<Class>,
+    pub customers: Vec<u32>,
+    /// Store and week of the purchase.
+    pub store_weeks: Vec<u32>,
+    /// From 0.
+    pub stores: Vec<u16>,
+    /// Per touchpoint.
+    pub states: Vec<Vec<State>>,
+    pub covariates: Vec<Column>,
+    pub is_answered: Vec<bool>,
+    /// Of these answers.
+    pub truth: Truth,
+}
+
+/// One covariate.
+pub struct Column {
+    pub name: &'static str,
+    pub levels: Vec<String>,
+    pub codes: Vec<u16>,
+}
+
+/// The covariate that holds equal how late it was asked.
+pub use crate::drivers::inputs::LAG;
+pub const STORE: &str = "seg_store_id";
+
+impl Sample {
+    /// So many answers of a world; of `Whose::Asked` all who were asked until so many have answered.
+    pub fn of(world: &World, whose: Whose, answers: usize, touchpoints: &Touchpoints) -> Sample {
+        let mut tally = Tally::default();
+        let mut rows: Vec<Answer> = Vec::new();
+        let mut answered = 0;
+        generate::of_customers(world, whose, &mut tally, |of_customer| {
+            for row in of_customer {
+                answered += usize::from(row.is_answered);
+                if row.is_answered || whose == Whose::Asked {
+                    rows.push(row);
+                }
+            }
+            answered >= answers
+        });
+        let column = |name: &'static str, value: &dyn Fn(&Answer) -> String| Column::of(name, &rows, value);
+        Sample {
+            classes: rows.iter().map(class).collect(),
+            customers: rows.iter().map(|row| row.customer as u32).collect(),
+            store_weeks: rows.iter().map(|row| row.week * 64 + row.store as u32).collect(),
+            stores: rows.iter().map(|row| row.store as u16 - 1).collect(),
+            states: touchpoints.ids().map(|id| rows.iter().map(|row| state(row, id)).collect()).collect(),
+            covariates: vec![
+                column("x_month", &|row| format!("{:04}-{:02}", row.month / 12, row.month % 12 + 1)),
+                column("mode", &|row| row.mode.to_string()),
+                column(LAG, &|row| lag_bin(row.days_to_answer).to_string()),
+                column("x_orders_bin", &|row| row.orders.min(3).to_string()),
+                column("x_earlier_purchases_bin", &|row| match row.earlier_purchases {
+                    few @ 0..=1 => few.to_string(),
+                    2..=3 => "2-3".into(),
+                    _ => "4 or more".into(),
+                }),
+                column("x_other_events_bin", &|row| row.other_events.min(2).to_string()),
+                column("seg_region", &|row| row.region.to_string()),
+                column("seg_product_category", &|row| row.product_category.to_string()),
+                column("seg_sales_channel", &|row| row.sales_channel.to_string()),
+                column(STORE, &|row| format!("{:02}", row.store)),
+            ],
+            is_answered: rows.iter().map(|row| row.is_answered).collect(),
+            truth: tally.truth(),
+        }
+    }
+
+    /// As the statistics take it. `without` leaves covariates out; stores are left out unless asked for.
+    pub fn problem<'a>(
+        &'a self,
+        touchpoints: &Touchpoints,
+        covariates: &[&str],
+        clusters: Vec<&'a [u32]>,
+        weights: Option<&'a [f64]>,
+    ) -> Problem<'a> {
+        let of_fit = touchpoints.of_fit.iter().zip(&self.states);
+        Problem {
+            classes: &self.classes,
+            weights,
+            clusters,
+            touchpoints: of_fit.map(|(touchpoint, states)| touchpoint.with(states)).collect(),
+            covariates: self
+                .covariates
+                .iter()
+                .filter(|column| covariates.contains(&column.name))
+                .map(|column| Covariate {
+                    name: column.name.into(),
+                    levels: column.levels.clone(),
+                    codes: &column.codes,
+                })
+                .collect(),
+        }
+    }
+
+    /// The names of the covariates that are always in: all but the store.
+    pub fn usual(&self) -> Vec<&'static str> {
+        self.covariates.iter().map(|column| column.name).filter(|name| *name != STORE).collect()
+    }
+}
+
+impl Column {
+    fn of(name: &'static str, rows: &[Answer], value: &dyn Fn(&Answer) -> String) -> Column {
+        let values: Vec<String> = rows.iter().map(value).collect();
+        let mut places: BTreeMap<&str, u16> = values.iter().map(|value| (value.as_str(), 0)).collect();
+        for (code, place) in places.values_mut().enumerate() {
+            *place = code as u16;
+        }
+        Column {
+            name,
+            levels: places.keys().map(|level| (*level).to_string()).collect(),
+            codes: values.iter().map(|value| places[value.as_str()]).collect(),
+        }
+    }
+}
+
+fn class(row: &Answer) -> Class {
+    match row.class {
+        generate::Class::Promoter => Class::Promoter,
+        generate::Class::Passive => Class::Passive,
+        generate::Class::Detractor => Class::Detractor,
+    }
+}
+
+fn state(row: &Answer, id: &str) -> State {
+    let of = |met: bool| if met { State::Yes } else { State::No };
+    match id {
+        "overdue" => of(row.further.overdue),
+        "follow_up_within_7_days" => of(row.further.follow_up_within_7_days),
+        "third_contact" => of(row.further.third_contact),
+        "channel_switched" => of(row.further.channel_switched),
+        _ => match PLANTED.iter().find(|planted| planted.id == id) {
+            Some(planted) if row.met.has(planted.cause) => State::Yes,
+            Some(planted) if row.too_early.has(planted.cause) => State::TooEarly,
+            Some(_) => State::No,
+            None => State::NotMeasured,
+        },
+    }
+}
+
+/// As `x_days_to_answer_bin` of `queries/6_measures/int_measures.sql`.
+const LAGS: [(f64, &str); 8] = [
+    (2.0, "under 2"),
+    (4.0, "2-3"),
+    (7.0, "4-6"),
+    (14.0, "7-13"),
+    (21.0, "14-20"),
+    (30.0, "21-29"),
+    (60.0, "30-59"),
+    (f64::INFINITY, "60 or more"),
+];
+
+fn lag_bin(days: f64) -> &'static str {
+    LAGS.iter().find(|(below, _)| days < *below).map_or("60 or more", |(_, bin)| bin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lags_are_cut_as_the_query_cuts_them() {
+        let queries = crate::queries::stages().unwrap();
+        let sql = queries.iter().find(|query| query.name == "int_measures").unwrap().sql;
+        for (below, bin) in LAGS.iter().filter(|(below, _)| below.is_finite()) {
+            let line = format!("when days_to_answer < {below} then '{bin}'");
+            assert!(sql.contains(&line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_sample_has_its_answers_and_their_truth() {
+        let touchpoints = Touchpoints::read().unwrap();
+        let world = World { seed: 9, ..World::default() };
+        let sample = Sample::of(&world, Whose::Answered, 3_000, &touchpoints);
+        assert!((3_000..3_006).contains(&sample.classes.len()));
+        assert_eq!(sample.truth.responses, sample.classes.len() as u64);
+        let late = touchpoints.position("late").unwrap();
+        let exposed = sample.states[late].iter().filter(|state| **state == State::Yes).count() as u64;
+        assert_eq!(sample.truth.touchpoints["late"].exposed, exposed);
+        let problem = sample.problem(&touchpoints, &sample.usual(), vec![&sample.customers], None);
+        problem.check().unwrap();
+        assert_eq!(problem.covariates.len(), 9);
+        // All who were asked are more than those who answered.
+        let asked = Sample::of(&world, Whose::Asked, 1_000, &touchpoints);
+        let answered = asked.is_answered.iter().filter(|answered| **answered).count();
+        assert!((1_000..1_006).contains(&answered) && asked.classes.len() > 2_000);
+    }
+}

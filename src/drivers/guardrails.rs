@@ -1,0 +1,321 @@
+//! `guardrails`: what has to hold before an effect may be called one, and figures to read beside it.
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, StringArray};
+
+use super::columns::{boolean, count, integer, number, text};
+use super::comparisons::Comparison;
+use super::estimates::Estimates;
+use super::inputs::{Answers, LAG};
+use super::order_check::Pair;
+use super::placebos::{AtSending, Found};
+use super::terms;
+use super::verdicts::Differs;
+use crate::error::Result;
+use crate::exposures::batch;
+use crate::stats::analysis::{Analysis, Missing};
+use crate::stats::effects::Estimand;
+use crate::stats::guardrails;
+
+/// A share of the exposed beyond which nobody like them was spared is a warning.
+const MOST_WITHOUT_EQUALS: f64 = 0.1;
+/// Fewer unexposed answers than this, by weight, carry the comparison.
+const FEWEST_EFFECTIVE: f64 = 30.0;
+const MOST_CONTRADICTED: f64 = 0.1;
+/// Of pairs met together by fewer answers than this nothing is said.
+const FEWEST_OF_A_PAIR: u64 = 20;
+/// Observed and fitted detractors of a group differ by more than chance beyond so many standard errors.
+const FARTHEST_OFF: f64 = 4.0;
+
+/// All that guardrails look at.
+pub struct Looked<'a> {
+    pub answers: &'a Answers,
+    pub analysis: &'a Analysis<'a>,
+    pub estimates: &'a Estimates,
+    pub comparisons: &'a [Option<Comparison>],
+    pub contradictions: &'a [Vec<Pair>],
+    pub previous_answer: Option<&'a Found>,
+    pub at_sending: Option<&'a AtSending>,
+    pub turning_ratios: &'a [Option<f64>],
+    pub homogeneity: &'a [Differs],
+}
+
+/// One row.
+pub struct Rail {
+    /// Position in the fit; none for the model and the run.
+    touchpoint: Option<usize>,
+    /// Where it belongs to no touchpoint.
+    about: &'static str,
+    guardrail: &'static str,
+    detail: String,
+    value: Option<f64>,
+    warn_beyond: Option<f64>,
+    holds: Option<bool>,
+    words: Option<String>,
+}
+
+impl Rail {
+    fn about(about: &'static str, guardrail: &'static str, detail: impl Into<String>) -> Rail {
+        Rail {
+            touchpoint: None,
+            about,
+            guardrail,
+            detail: detail.into(),
+            value: None,
+            warn_beyond: None,
+            holds: None,
+            words: None,
+        }
+    }
+
+    fn of(touchpoint: usize, guardrail: &'static str, detail: impl Into<String>) -> Rail {
+        Rail { touchpoint: Some(touchpoint), ..Rail::about("", guardrail, detail) }
+    }
+
+    fn value(mut self, value: f64) -> Rail {
+        self.value = Some(value);
+        self
+    }
+
+    fn limit(mut self, warn_beyond: f64, holds: bool) -> Rail {
+        (self.warn_beyond, self.holds) = (Some(warn_beyond), Some(holds));
+        self
+    }
+
+    fn words(mut self, words: impl Into<String>) -> Rail {
+        self.words = Some(words.into());
+        self
+    }
+}
+
+impl Looked<'_> {
+    pub fn rails(&self) -> Vec<Rail> {
+        let mut rails = self.of_the_run();
+        rails.extend(self.of_the_model());
+        for touchpoint in 0..self.analysis.touchpoints() {
+            self.of_a_touchpoint(touchpoint, &mut rails);
+        }
+        for covariate in 0..self.analysis.problem.covariates.len() {
+            let name = &self.analysis.problem.covariates[covariate].name;
+            let changes = guardrails::without_covariate(self.analysis, &self.estimates.fits, covariate);
+            for (touchpoint, change) in changes.into_iter().enumerate() {
+                rails.extend(change.map(|change| Rail::of(touchpoint, "leave_out", name).value(change)));
+            }
+        }
+        for differs in self.homogeneity {
+            rails.push(
+                Rail::of(differs.touchpoint, "homogeneity", &differs.dimension)
+                    .value(differs.q_value)
+                    .words("q-value of no difference between segments"),
+            );
+        }
+        rails
+    }
+
+    fn of_the_run(&self) -> Vec<Rail> {
+        let run = |guardrail, detail: &str| Rail::about("(run)", guardrail, detail);
+        let (all, met) = (self.answers.len().max(1), &self.answers.met);
+        let known = met.sent_at.iter().flatten().count();
+        let mut rails = vec![
+            run("landmark", "answers whose sending is known, as a share")
+                .value(known as f64 / all as f64)
+                .words(if known > 0 {
+                    "the landmark is the answer; sent_at says when it was asked for"
+                } else {
+                    "the landmark is the answer; how long it took is known only after the fact"
+                }),
+        ];
+        if let Some(at_sending) = self.at_sending {
+            rails.push(
+                run("landmark", "contacts between sending and answering")
+                    .value(at_sending.met_after_sending as f64),
+            );
+            rails.push(
+                run("landmark", "answers of the sensitivity at sending").value(at_sending.answers as f64),
+            );
+        }
+        let lag = self.answers.covariates.iter().any(|covariate| covariate.name == LAG);
+        let mut adjusted = run("lag_adjusted", "days from delivery to answer are held equal");
+        adjusted.holds = Some(lag);
+        rails.push(adjusted);
+        rails
+    }
+
+    fn of_the_model(&self) -> Vec<Rail> {
+        let model = |guardrail, detail: &str| Rail::about("(model)", guardrail, detail);
+        let patterns = &self.analysis.patterns;
+        let mut rails = vec![
+            model("answers", "in the fit").value(patterns.answers() as f64),
+            model("answers", "different patterns").value(patterns.len() as f64),
+        ];
+        let Ok(fitted) = &self.estimates.fits.direct else {
+            rails.push(model("fit", "").words("there is no model: too few answers, or of one class only"));
+            return rails;
+        };
+        rails.push(model("answers", "log-likelihood").value(fitted.fit.log_likelihood));
+        rails.push(model("answers", "columns").value(fitted.model.columns.len() as f64));
+        rails.push(model("answers", "dropped columns").value(fitted.model.dropped.len() as f64));
+        for (tenth, fitness) in guardrails::by_deciles(fitted).iter().enumerate() {
+            let shares = [("observed", fitness.observed), ("fitted", fitness.fitted)];
+            for (name, detractors) in shares.into_iter().filter(|_| fitness.answers > 0.0) {
+                rails.push(
+                    model("calibration", &format!("tenth {:02} {name}", tenth + 1))
+                        .value(detractors / fitness.answers),
+                );
+            }
+            rails.push(
+                model("calibration", &format!("tenth {:02} off by", tenth + 1))
+                    .value(fitness.z)
+                    .limit(FARTHEST_OFF, fitness.z.abs() <= FARTHEST_OFF),
+            );
+        }
+        let id = |touchpoint: usize| &self.answers.touchpoints[touchpoint].id;
+        for (one, other, fitness) in guardrails::by_pairs(self.analysis, fitted) {
+            if fitness.answers >= FEWEST_OF_A_PAIR as f64 {
+                rails.push(
+                    model("pairs", &format!("{} and {} off by", id(one), id(other)))
+                        .value(fitness.z)
+                        .limit(FARTHEST_OFF, fitness.z.abs() <= FARTHEST_OFF),
+                );
+            }
+        }
+        if let Some(strongest) = guardrails::strongest_covariate(self.analysis, fitted) {
+            let column = crate::stats::design::Column::Level {
+                covariate: strongest.covariate,
+                level: strongest.level,
+            };
+            rails.push(
+                model("strongest_covariate", &terms::name(self.analysis, column))
+                    .value(strongest.e_value)
+                    .words("its E-value, for comparison with those of touchpoints"),
+            );
+        }
+        rails
+    }
+
+    fn of_a_touchpoint(&self, at: usize, rails: &mut Vec<Rail>) {
+        let analysis = self.analysis;
+        let set = analysis.order.in_words(analysis.problem, at);
+        rails.push(Rail::of(at, "adjustment_set", "").words(set));
+        let support = &analysis.support[at];
+        for (class, exposed) in ["promoters", "passives", "detractors"].into_iter().zip(support.exposed) {
+            rails
+                .push(Rail::of(at, "exposed_by_class", class).value(exposed as f64).limit(5.0, exposed >= 5));
+        }
+        let customers = support.exposed_clusters;
+        rails
+            .push(Rail::of(at, "exposed_customers", "").value(customers as f64).limit(30.0, customers >= 30));
+        let fitted = self.estimates.fits.behind(Estimand::Total, at);
+        let why = match analysis.missing(fitted, at) {
+            Some(Missing::Same(reason)) => Some(terms::why(analysis, &reason)),
+            Some(Missing::NobodyMet) => Some("nobody met it".into()),
+            Some(Missing::EverybodyMet) => Some("everybody met it".into()),
+            Some(Missing::NoFit(_)) => Some("there is no model".into()),
+            Some(Missing::NotMeasured) | None => None,
+        };
+        rails.extend(why.map(|why| Rail::of(at, "alias", "").words(why)));
+        if fitted.is_ok_and(|fitted| fitted.fit.is_penalised) {
+            let words =
+                "estimated with Firth's penalty: some touchpoint is thin, or tells the class for sure";
+            rails.push(Rail::of(at, "penalty", "").words(words));
+        }
+        self.of_the_order(at, rails);
+        if let Some(comparison) = &self.comparisons[at] {
+            of_a_comparison(at, comparison, rails);
+        }
+        if let Some((found, q_value)) = self.previous_answer.and_then(|found| found[at].as_ref()) {
+            let mut rail =
+                Rail::of(at, "placebo", "previous answer: NPS points").value(found.nps_points.value);
+            rail.holds = q_value.map(|q_value| q_value > 0.05);
+            rails.push(rail.words("should be 0: nothing of this can have moved an earlier answer"));
+            let detail = "previous answer: bias that would have been seen";
+            rails.extend(found.detectable.map(|bias| Rail::of(at, "placebo", detail).value(bias)));
+            rails.push(Rail::of(at, "placebo", "previous answer: answers").value(found.answers as f64));
+        }
+        if let Some(points) = self.at_sending.and_then(|at_sending| at_sending.nps_points[at]) {
+            rails.push(
+                Rail::of(at, "landmark", "NPS points with the sending as landmark").value(points.value),
+            );
+        }
+        if let Some(ratio) = self.turning_ratios[at] {
+            let words = "detractors answering so much more readily than promoters would turn the verdict";
+            rails.push(Rail::of(at, "turning_ratio", "").value(ratio).words(words));
+        }
+    }
+
+    fn of_the_order(&self, at: usize, rails: &mut Vec<Rail>) {
+        for (earlier, pair) in self.contradictions[at].iter().enumerate() {
+            if pair.both >= FEWEST_OF_A_PAIR {
+                let share = pair.contradicted as f64 / pair.both as f64;
+                let detail = format!("came before {}", self.answers.touchpoints[earlier].id);
+                rails.push(
+                    Rail::of(at, "order_contradicted", detail)
+                        .value(share)
+                        .limit(MOST_CONTRADICTED, share <= MOST_CONTRADICTED),
+                );
+            }
+        }
+    }
+}
+
+fn of_a_comparison(at: usize, comparison: &Comparison, rails: &mut Vec<Rail>) {
+    let overlap = &comparison.overlap;
+    let without = overlap.exposed_without_equals;
+    rails.push(
+        Rail::of(at, "overlap", "share of the exposed with a propensity over .98")
+            .value(without)
+            .limit(MOST_WITHOUT_EQUALS, without <= MOST_WITHOUT_EQUALS),
+    );
+    for (detail, value) in [
+        ("least propensity of the exposed", overlap.exposed_range.0),
+        ("greatest propensity of the exposed", overlap.exposed_range.1),
+        ("least propensity of the unexposed", overlap.unexposed_range.0),
+        ("greatest propensity of the unexposed", overlap.unexposed_range.1),
+    ] {
+        rails.push(Rail::of(at, "overlap", detail).value(value));
+    }
+    rails.push(
+        Rail::of(at, "effective_responses", "unexposed answers that carry the comparison")
+            .value(overlap.effective_unexposed)
+            .limit(FEWEST_EFFECTIVE, overlap.effective_unexposed >= FEWEST_EFFECTIVE),
+    );
+    if let Some(check) = comparison.doubly_robust {
+        rails.push(Rail::of(at, "doubly_robust", "risk difference by the model").value(check.by_model));
+        let mut rail =
+            Rail::of(at, "doubly_robust", "risk difference, doubly robust").value(check.doubly_robust);
+        rail.holds = Some(!check.is_flagged);
+        rails.push(rail);
+        let detail = "standard error of their difference";
+        rails.extend(check.std_error.map(|error| Rail::of(at, "doubly_robust", detail).value(error)));
+    }
+}
+
+/// Per touchpoint of the fit, whether nothing that was looked at speaks against calling its effect one.
+pub fn holds(rails: &[Rail], touchpoints: usize) -> Vec<bool> {
+    let mut holds = vec![true; touchpoints];
+    for rail in rails.iter().filter(|rail| rail.holds == Some(false)) {
+        if let Some(touchpoint) = rail.touchpoint {
+            holds[touchpoint] = false;
+        }
+    }
+    holds
+}
+
+/// # Errors
+/// Columns that do not fit together.
+pub fn table(rails: &[Rail], answers: &Answers) -> Result<RecordBatch> {
+    let touchpoint = |rail: &Rail| rail.touchpoint.map(|at| &answers.touchpoints[at]);
+    let id = |rail| touchpoint(rail).map_or(rail.about, |touchpoint| touchpoint.id.as_str());
+    let position = |rail: &Rail| touchpoint(rail).map_or(0, |touchpoint| count(touchpoint.place + 1));
+    batch(vec![
+        ("touchpoint", Arc::new(StringArray::from_iter_values(rails.iter().map(id)))),
+        ("touchpoint_position", integer(rails, |rail| Some(position(rail)))),
+        ("guardrail", text(rails, |rail| Some(rail.guardrail))),
+        ("detail", text(rails, |rail| Some(rail.detail.as_str()))),
+        ("value", number(rails, |rail| rail.value)),
+        ("warn_beyond", number(rails, |rail| rail.warn_beyond)),
+        ("holds", boolean(rails, |rail| rail.holds)),
+        ("words", text(rails, |rail| rail.words.as_deref())),
+    ])
+}

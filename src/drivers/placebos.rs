@@ -1,0 +1,107 @@
+//! Effects that cannot be, and effects at another landmark: the same model put to changed answers.
+
+use super::estimates::family;
+use super::inputs::Answers;
+use crate::stats::analysis::Analysis;
+use crate::stats::effects::{Estimand, Fits};
+use crate::stats::measures::Estimate;
+use crate::stats::placebo::{self, Placebo};
+use crate::stats::problem::{Class, Fault, State};
+
+/// Fewer answers than this find nothing.
+const FEWEST_ANSWERS: usize = 200;
+
+/// What a placebo found of each touchpoint of the fit, with its q-value among them.
+pub type Found = Vec<Option<(Placebo, Option<f64>)>>;
+
+/// The customer's previous answer as outcome: given before the window of this one began, so that nothing
+/// that counts here can have moved it. None where too few have one.
+///
+/// # Errors
+/// A [`Fault`] of the problem.
+pub fn previous_answer(answers: &Answers, threads: usize) -> Result<Option<Found>, Fault> {
+    let previous = previous_classes(answers);
+    if previous.iter().flatten().count() < FEWEST_ANSWERS {
+        return Ok(None);
+    }
+    let problem = answers.problem(None);
+    let (classes, weights) = placebo::previous_answers(&problem, &previous);
+    let problem = answers.problem_with(&classes, &answers.states, Some(&weights));
+    let analysis = Analysis::of(&problem, threads)?;
+    let effects = Fits::of(&analysis).effects(&analysis, Estimand::Total);
+    let q_values = family(&effects);
+    let found = effects.of.iter().zip(q_values).enumerate().map(|(touchpoint, (effect, q_value))| {
+        let effect = effect.as_ref().ok().filter(|_| !analysis.support[touchpoint].is_thin())?;
+        Some((placebo::placebo(analysis.patterns.answers(), &effect.measures), q_value))
+    });
+    Ok(Some(found.collect()))
+}
+
+/// Per answer the class of the customer's latest answer before the window of this one.
+fn previous_classes(answers: &Answers) -> Vec<Option<Class>> {
+    let met = &answers.met;
+    let most = answers.clusters.iter().max().map_or(0, |most| *most as usize + 1);
+    // Answers stand in order of time: those of a customer so far.
+    let mut so_far: Vec<Vec<u32>> = vec![Vec::new(); most];
+    let mut previous = Vec::with_capacity(answers.len());
+    for answer in 0..answers.len() {
+        let of_customer = &mut so_far[answers.clusters[answer] as usize];
+        let is_before = |other: &&u32| {
+            met.window_starts_at[answer].is_some_and(|start| met.responded_at[**other as usize] < start)
+        };
+        previous.push(of_customer.iter().rev().find(is_before).map(|other| answers.classes[*other as usize]));
+        of_customer.push(answer as u32);
+    }
+    previous
+}
+
+/// Effects with the sending of the survey as landmark, over the answers whose sending is known.
+pub struct AtSending {
+    /// Answers whose sending is known.
+    pub answers: usize,
+    /// Of what they had met, so much came between sending and answering.
+    pub met_after_sending: usize,
+    /// Per touchpoint of the fit, NPS points of the total effect.
+    pub nps_points: Vec<Option<Estimate>>,
+}
+
+/// What came after the sending is taken away, with its parts; an absence that has no time of its own (no
+/// reply yet) stays as it was at the answer. None where fewer than half of the answers, or too few, tell when
+/// they were asked for.
+///
+/// # Errors
+/// A [`Fault`] of the problem.
+pub fn at_sending(answers: &Answers, threads: usize) -> Result<Option<AtSending>, Fault> {
+    let met = &answers.met;
+    let known = met.sent_at.iter().flatten().count();
+    if known < FEWEST_ANSWERS || 2 * known < answers.len() {
+        return Ok(None);
+    }
+    let mut states = answers.states.clone();
+    let mut met_after_sending = 0;
+    for answer in 0..answers.len() {
+        let Some(sent_at) = met.sent_at[answer] else { continue };
+        for meeting in met.of(answer) {
+            if meeting.first_at().is_some_and(|first_at| first_at >= sent_at) {
+                states[usize::from(meeting.touchpoint)][answer] = State::No;
+                met_after_sending += 1;
+            }
+        }
+    }
+    let problem = answers.problem(None);
+    let order = crate::stats::order::Order::of(&problem);
+    for touchpoint in order.parents_first.iter().copied() {
+        let Some(whole) = order.wider(touchpoint).first() else { continue };
+        for answer in 0..answers.len() {
+            if states[*whole][answer] == State::No && answers.states[*whole][answer] == State::Yes {
+                states[touchpoint][answer] = State::No;
+            }
+        }
+    }
+    let weights: Vec<f64> = met.sent_at.iter().map(|sent| f64::from(u8::from(sent.is_some()))).collect();
+    let problem = answers.problem_with(&answers.classes, &states, Some(&weights));
+    let analysis = Analysis::of(&problem, threads)?;
+    let effects = Fits::of(&analysis).effects(&analysis, Estimand::Total);
+    let points = effects.of.iter().map(|effect| effect.as_ref().ok().map(|e| e.measures.nps_points));
+    Ok(Some(AtSending { answers: known, met_after_sending, nps_points: points.collect() }))
+}
