@@ -57,8 +57,8 @@ impl State {
 
 /// Segment values beyond this many, the ones with the fewest answers, are shown as one.
 const MAX_LEVELS: usize = 50;
-const UNKNOWN_SEGMENT: &str = "(unknown)";
-const OTHER_SEGMENT: &str = "(other)";
+pub const UNKNOWN_SEGMENT: &str = "(unknown)";
+pub const OTHER_SEGMENT: &str = "(other)";
 
 /// What each kind of ticket event tells of a ticket's columns.
 const TOLD: [(&str, &[&str]); 4] = [

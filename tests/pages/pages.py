@@ -80,7 +80,7 @@ def tick_percent(share):
 
 def money(value):
     amount, currency = value["amount"], value["currency"]
-    symbol = FORMAT["symbols"].get(currency, currency + " ")
+    symbol = FORMAT["symbols"].get(currency, currency and currency + " ")
     if abs(amount) >= 999_500:
         return FORMAT["money_millions"].format(symbol=symbol, amount=decimals(amount / 1e6, 1))
     if abs(amount) >= 9_950:

@@ -1,0 +1,30 @@
+-- page_comments: the newest comments of detractors and promoters who met a touchpoint
+-- grain: touchpoint, response_id
+-- reads: fct_exposures, fct_attributions
+with
+
+commented as (
+    select response_id, "cluster", period, score, nps_class, responded_at, comment
+    from fct_exposures
+    where in_fit and trim(comment) <> ''
+),
+
+-- one row per comment and touchpoint met; the newest of each class come first
+met as (
+    select
+        attributions.touchpoint,
+        attributions.contribution,
+        commented.*,
+        count(*) over (partition by attributions.touchpoint) as comments,
+        row_number() over (
+            partition by attributions.touchpoint, commented.nps_class
+            order by commented.responded_at desc, commented.response_id
+        ) as place
+    from commented
+    inner join fct_attributions as attributions on attributions.response_id = commented.response_id
+)
+
+select touchpoint, comments, nps_class, period, score, "cluster", comment, contribution, response_id
+from met
+where nps_class in ('detractor', 'promoter') and place <= 400
+order by touchpoint, nps_class, responded_at desc, response_id
