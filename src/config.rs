@@ -89,6 +89,8 @@ pub struct Analysis {
     pub survey_kinds: Option<Vec<String>>,
     pub survey_triggers: Option<Vec<String>>,
     pub repeat_responses: RepeatResponses,
+    /// Whose answers are not taken as independent.
+    pub cluster: Clusters,
     /// Fewer exposed customers than this are not enough evidence.
     pub min_responses: u32,
     /// Effects inside both margins are not worth acting on: NPS points of the whole, and detractor risk
@@ -144,6 +146,18 @@ impl Period {
             Period::Week => "week",
         }
     }
+}
+
+/// Groups of answers that share what is not measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clusters {
+    /// Those of one customer.
+    Customer,
+    /// Those about purchases of one store and week.
+    StoreWeek,
+    /// Both, which cross.
+    Both,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -379,6 +393,7 @@ struct TypedAnalysis {
     survey_kinds: Option<Vec<String>>,
     survey_triggers: Option<Vec<String>>,
     repeat_responses: RepeatResponses,
+    cluster: Clusters,
     min_responses: u32,
     margin_nps_points: f64,
     margin_risk_difference: f64,
@@ -394,6 +409,7 @@ impl Default for TypedAnalysis {
             survey_kinds: None,
             survey_triggers: None,
             repeat_responses: RepeatResponses::All,
+            cluster: Clusters::Customer,
             min_responses: 30,
             margin_nps_points: 0.1,
             margin_risk_difference: 0.01,
@@ -836,6 +852,7 @@ impl Place<'_> {
             survey_kinds: typed.survey_kinds,
             survey_triggers: typed.survey_triggers,
             repeat_responses: typed.repeat_responses,
+            cluster: typed.cluster,
             min_responses: typed.min_responses,
             margin_nps_points: typed.margin_nps_points,
             margin_risk_difference: typed.margin_risk_difference,

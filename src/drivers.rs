@@ -99,6 +99,7 @@ fn work_out(
         comparisons,
         contradictions: &order_check::contradictions(answers, &analysis.order),
         previous_answer: placebos::previous_answer(answers, threads).map_err(put_wrongly)?.as_ref(),
+        next_order_bad: placebos::next_order_bad(answers, threads).map_err(put_wrongly)?.as_ref(),
         at_sending: placebos::at_sending(answers, threads).map_err(put_wrongly)?.as_ref(),
         turning_ratios: &sensitivity.turning,
         homogeneity: &verdicts::homogeneity(answers, &own),

@@ -58,6 +58,7 @@ impl State {
 /// Segment values beyond this many, the ones with the fewest answers, are shown as one.
 const MAX_LEVELS: usize = 50;
 pub const UNKNOWN_SEGMENT: &str = "(unknown)";
+/// Segment values beyond those shown.
 pub const OTHER_SEGMENT: &str = "(other)";
 
 /// What each kind of ticket event tells of a ticket's columns.

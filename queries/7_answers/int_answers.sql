@@ -63,6 +63,10 @@ select
 
     purchases.amount,
     purchases.currency,
+    coalesce(
+        purchases.store_id || ' ' || local_period(purchases.ordered_at, $zone, 'week'),
+        counted."cluster"
+    ) as store_week,
 
     measures.* exclude (moment_id)
 from counted

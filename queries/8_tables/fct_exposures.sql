@@ -24,6 +24,7 @@
 -- column is_outside_lookback boolean: linked by its order although that lies further back than the lookback
 -- column window_starts_at timestamp: from when on events count for this answer
 -- column cluster text: whose answers are not independent of each other: the customer, else the order
+-- column store_week text: store and week of the purchase, else the cluster: whose answers may share a shock; see `analysis.cluster`
 -- column is_counted boolean: counts in NPS: inside the window, of a pooled kind, not repeated
 -- column left_out_reason text: why it does not count
 -- column in_fit boolean: counts for touchpoints: it counts, and it is linked

@@ -61,17 +61,19 @@
 -- column direct_promoters_gained_low float: lower end of its 95% interval
 -- column direct_promoters_gained_high float: upper end of it
 -- column nps_points_if_all float: NPS points that would be gained, had everybody met it, over answers that could have; for what helps
--- column attainable_nps_points float: total NPS points times the share of its reach above that of the best quarter of segments (values of the first entry of `segments` with enough answers): what the best already reach
+-- column attainable_nps_points float: of what costs points: total NPS points times the share of its reach above that of the best quarter of segments (values of the first entry of `segments` with enough answers): what the best already reach
 -- column p_value float: of the total effect in NPS points
 -- column q_value float: the same after Benjamini and Hochberg, over all touchpoints; false discoveries among those below it
+-- column direct_q_value float: q-value of the direct effect, among the direct effects of all touchpoints
 -- column e_value float: how strongly something unmeasured would have to go with both the touchpoint and detractors to explain the total effect away, as a risk ratio
 -- column e_value_limit float: the same for the end of the interval nearest to no effect
 -- column rank integer: by total NPS points, the costliest first, of the levers
 -- column rank_low integer: best rank that the data allow, with 95% confidence over all ranks
 -- column rank_high integer: worst such rank
--- column verdict text: drives detractors, protects, not worth acting on, not enough evidence, or not measured
--- column guardrails_hold boolean: nothing that was checked (rpt_guardrails) speaks against calling it an effect; else read it as an association, adjusted
--- column shared_variance_share float: its share of what the model explains (LMG); unsigned, also for what only goes along
+-- column verdict text: drives detractors, protects, not worth acting on, not enough evidence, or not measured; where nothing tells it from others, met by the same answers as which
+-- column guardrails_hold boolean: nothing that was checked (rpt_guardrails) speaks against calling it an effect
+-- column reading text: effect where guardrails hold, else association, adjusted: how figures and verdict are to be read
+-- column shared_variance_share float: its part of R² (LMG; Lindeman, Merenda and Gold), out of all variance of the NPS contribution, with its own parts; unsigned, also for what only goes along
 -- column revenue_exposed float: amounts of the exposed answers' orders; null where currencies differ
 -- column owner text: who can act on it
 -- column action text: what to do
@@ -127,6 +129,7 @@ ordered_reaches as (
     from reaches
     inner join segment_rule on segment_rule.segment_dimension = reaches.segment_dimension
     where reaches.responses >= segment_rule.min_responses
+      and reaches.segment not in ('(unknown)', '(other)')
       and reaches.reach is not null
 ),
 
@@ -245,13 +248,14 @@ select
     estimates.direct_promoters_gained_low,
     estimates.direct_promoters_gained_high,
     estimates.nps_points_if_all,
-    -- for what costs points: nothing is to be gained where the best are no better
+    -- nothing is to be gained where the best are no better
     case
-        when estimates.total_nps_points is not null and shares.reach > 0
+        when estimates.total_nps_points > 0 and shares.reach > 0
             then estimates.total_nps_points * greatest(0, 1 - best_quarter.reach / shares.reach)
     end as attainable_nps_points,
     verdicts.p_value,
     verdicts.q_value,
+    verdicts.direct_q_value,
     verdicts.e_value,
     verdicts.e_value_limit,
     verdicts.rank,
@@ -259,6 +263,7 @@ select
     verdicts.rank_high,
     verdicts.verdict,
     verdicts.guardrails_hold,
+    case verdicts.guardrails_hold when true then 'effect' when false then 'association, adjusted' end as reading,
     verdicts.shared_variance_share,
     case when amounts.least_currency = amounts.greatest_currency then amounts.hundredths / 100.0 end
         as revenue_exposed,

@@ -210,8 +210,9 @@ fn of_their_own(
     let names = &analysis.patterns.levels[covariate].names;
     for (touchpoint, own) in own.iter().enumerate() {
         let Some(own) = own else { continue };
-        for (level, effect) in names.iter().zip(&own.levels) {
+        for (at, (level, effect)) in names.iter().zip(&own.levels).enumerate() {
             let Some(effect) = effect else { continue };
+            let n = exposed_in(answers, analysis, covariate, at as u16, touchpoint);
             for (measure, estimate) in
                 [("nps_points", effect.nps_points), ("risk_difference", effect.risk_difference)]
             {
@@ -222,18 +223,24 @@ fn of_their_own(
                     estimand: "total_own",
                     measure,
                     estimate,
-                    n: exposed_in(answers, dimension, level, touchpoint),
+                    n,
                 });
             }
         }
     }
 }
 
-/// Exposed answers of a segment; of the pooled level, those of all its segments are not told apart.
-fn exposed_in(answers: &Answers, dimension: &Levels, level: &str, touchpoint: usize) -> i64 {
-    let Some(code) = dimension.code(Some(level)) else { return 0 };
-    let met = dimension.codes.iter().zip(&answers.states[touchpoint]);
-    count(met.filter(|(of, state)| **of == code && **state == State::Yes).count())
+/// Exposed answers of a level of the model, with those that were pooled into it.
+fn exposed_in(
+    answers: &Answers,
+    analysis: &Analysis,
+    covariate: usize,
+    level: u16,
+    touchpoint: usize,
+) -> i64 {
+    let level_of = &analysis.patterns.levels[covariate].level_of;
+    let met = answers.covariates[covariate].codes.iter().zip(&answers.states[touchpoint]);
+    count(met.filter(|(of, state)| level_of[usize::from(**of)] == level && **state == State::Yes).count())
 }
 
 /// # Errors

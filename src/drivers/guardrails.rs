@@ -17,6 +17,7 @@ use crate::exposures::batch;
 use crate::stats::analysis::{Analysis, Missing};
 use crate::stats::effects::Estimand;
 use crate::stats::guardrails;
+use crate::stats::placebo::Placebo;
 
 /// A share of the exposed beyond which nobody like them was spared is a warning.
 const MOST_WITHOUT_EQUALS: f64 = 0.1;
@@ -28,6 +29,9 @@ const FEWEST_OF_A_PAIR: u64 = 20;
 /// Observed and fitted detractors of a group differ by more than chance beyond so many standard errors.
 const FARTHEST_OFF: f64 = 4.0;
 
+/// One test that speaks for all touchpoints: its false alarms would take every effect's name away.
+const SUREST_PLACEBO: f64 = 0.01;
+
 /// All that guardrails look at.
 pub struct Looked<'a> {
     pub answers: &'a Answers,
@@ -36,6 +40,7 @@ pub struct Looked<'a> {
     pub comparisons: &'a [Option<Comparison>],
     pub contradictions: &'a [Vec<Pair>],
     pub previous_answer: Option<&'a Found>,
+    pub next_order_bad: Option<&'a Placebo>,
     pub at_sending: Option<&'a AtSending>,
     pub turning_ratios: &'a [Option<f64>],
     pub homogeneity: &'a [Differs],
@@ -45,6 +50,8 @@ pub struct Looked<'a> {
 pub struct Rail {
     /// Position in the fit; none for the model and the run.
     touchpoint: Option<usize>,
+    /// Of the model: whose effects it speaks against where it does not hold.
+    speaks_of: Whose,
     /// Where it belongs to no touchpoint.
     about: &'static str,
     guardrail: &'static str,
@@ -55,10 +62,18 @@ pub struct Rail {
     words: Option<String>,
 }
 
+/// Touchpoints of the fit.
+enum Whose {
+    Nobody,
+    Both([usize; 2]),
+    Everybody,
+}
+
 impl Rail {
     fn about(about: &'static str, guardrail: &'static str, detail: impl Into<String>) -> Rail {
         Rail {
             touchpoint: None,
+            speaks_of: Whose::Nobody,
             about,
             guardrail,
             detail: detail.into(),
@@ -80,6 +95,11 @@ impl Rail {
 
     fn limit(mut self, warn_beyond: f64, holds: bool) -> Rail {
         (self.warn_beyond, self.holds) = (Some(warn_beyond), Some(holds));
+        self
+    }
+
+    fn speaks_of(mut self, speaks_of: Whose) -> Rail {
+        self.speaks_of = speaks_of;
         self
     }
 
@@ -167,7 +187,8 @@ impl Looked<'_> {
             rails.push(
                 model("calibration", &format!("tenth {:02} off by", tenth + 1))
                     .value(fitness.z)
-                    .limit(FARTHEST_OFF, fitness.z.abs() <= FARTHEST_OFF),
+                    .limit(FARTHEST_OFF, fitness.z.abs() <= FARTHEST_OFF)
+                    .speaks_of(Whose::Everybody),
             );
         }
         let id = |touchpoint: usize| &self.answers.touchpoints[touchpoint].id;
@@ -176,9 +197,20 @@ impl Looked<'_> {
                 rails.push(
                     model("pairs", &format!("{} and {} off by", id(one), id(other)))
                         .value(fitness.z)
-                        .limit(FARTHEST_OFF, fitness.z.abs() <= FARTHEST_OFF),
+                        .limit(FARTHEST_OFF, fitness.z.abs() <= FARTHEST_OFF)
+                        .speaks_of(Whose::Both([one, other])),
                 );
             }
+        }
+        if let Some(found) = self.next_order_bad {
+            let detail = "next order late or damaged: NPS points";
+            let mut rail = model("placebo", detail).value(found.nps_points.value);
+            rail.holds = found.p_value.map(|p_value| p_value > SUREST_PLACEBO);
+            let rail = rail.speaks_of(Whose::Everybody);
+            rails.push(rail.words("should be 0: an answer cannot feel what came after it"));
+            let detail = "next order late or damaged: bias that would have been seen";
+            rails.extend(found.detectable.map(|bias| model("placebo", detail).value(bias)));
+            rails.push(model("placebo", "next order late or damaged: answers").value(found.answers as f64));
         }
         if let Some(strongest) = guardrails::strongest_covariate(self.analysis, fitted) {
             let column = crate::stats::design::Column::Level {
@@ -206,11 +238,18 @@ impl Looked<'_> {
         let customers = support.exposed_clusters;
         rails
             .push(Rail::of(at, "exposed_customers", "").value(customers as f64).limit(30.0, customers >= 30));
+        for (class, alike) in ["promoters", "passives", "detractors"].into_iter().zip(support.comparable) {
+            let rail = Rail::of(at, "comparable_by_class", class).value(alike as f64);
+            rails.push(rail.limit(5.0, alike >= 5));
+        }
         let fitted = self.estimates.fits.behind(Estimand::Total, at);
         let why = match analysis.missing(fitted, at) {
             Some(Missing::Same(reason)) => Some(terms::why(analysis, &reason)),
             Some(Missing::NobodyMet) => Some("nobody met it".into()),
             Some(Missing::EverybodyMet) => Some("everybody met it".into()),
+            Some(Missing::NobodyToCompareWith) => {
+                Some("nobody is in the state that it is compared with".into())
+            }
             Some(Missing::NoFit(_)) => Some("there is no model".into()),
             Some(Missing::NotMeasured) | None => None,
         };
@@ -234,9 +273,12 @@ impl Looked<'_> {
             rails.push(Rail::of(at, "placebo", "previous answer: answers").value(found.answers as f64));
         }
         if let Some(points) = self.at_sending.and_then(|at_sending| at_sending.nps_points[at]) {
-            rails.push(
-                Rail::of(at, "landmark", "NPS points with the sending as landmark").value(points.value),
-            );
+            let what = "NPS points with the sending as landmark";
+            rails.push(Rail::of(at, "landmark", what).value(points.value));
+            if let Some(interval) = points.process {
+                rails.push(Rail::of(at, "landmark", format!("{what}: low")).value(interval.low));
+                rails.push(Rail::of(at, "landmark", format!("{what}: high")).value(interval.high));
+            }
         }
         if let Some(ratio) = self.turning_ratios[at] {
             let words = "detractors answering so much more readily than promoters would turn the verdict";
@@ -295,8 +337,11 @@ fn of_a_comparison(at: usize, comparison: &Comparison, rails: &mut Vec<Rail>) {
 pub fn holds(rails: &[Rail], touchpoints: usize) -> Vec<bool> {
     let mut holds = vec![true; touchpoints];
     for rail in rails.iter().filter(|rail| rail.holds == Some(false)) {
-        if let Some(touchpoint) = rail.touchpoint {
-            holds[touchpoint] = false;
+        match (rail.touchpoint, &rail.speaks_of) {
+            (Some(touchpoint), _) => holds[touchpoint] = false,
+            (None, Whose::Both(pair)) => pair.iter().for_each(|touchpoint| holds[*touchpoint] = false),
+            (None, Whose::Everybody) => holds.fill(false),
+            (None, Whose::Nobody) => {}
         }
     }
     holds

@@ -13,7 +13,7 @@ use futures::TryStreamExt;
 use super::doses;
 use super::met::Met;
 use crate::catalogue::{Catalogue, FEEDS, Meets, Role, STAGES, Touchpoint as Entry};
-use crate::config::Config;
+use crate::config::{Clusters, Config};
 use crate::engine::{self, Engine};
 use crate::error::{Error, Result};
 use crate::exposures::{code_of, first_of, named, since_of, texts};
@@ -70,6 +70,11 @@ pub struct Fitted {
 }
 
 impl Fitted {
+    /// One of several states that exclude each other.
+    pub fn is_state(&self) -> bool {
+        self.factor.is_some()
+    }
+
     /// As the statistics take it.
     pub fn with<'a>(&self, states: &'a [State]) -> Touchpoint<'a> {
         Touchpoint {
@@ -88,6 +93,9 @@ pub struct Answers {
     pub classes: Vec<Class>,
     /// Numbers of customers, in order of their first answer.
     pub clusters: Vec<u32>,
+    /// Numbers of stores' weeks, likewise.
+    store_weeks: Vec<u32>,
+    cluster: Clusters,
     /// In catalogue order.
     pub touchpoints: Vec<Fitted>,
     /// Per touchpoint of the fit, per answer.
@@ -112,7 +120,7 @@ impl Answers {
         let segments: Vec<String> = config.segments.iter().map(|name| format!("seg_{name}")).collect();
         let covariates = covariate_names(config);
         let doses = doses::columns();
-        let mut leveled: Vec<String> = vec!["cluster".into(), "period".into()];
+        let mut leveled: Vec<String> = vec!["cluster".into(), "store_week".into(), "period".into()];
         for name in segments.iter().chain(&covariates).chain(&doses) {
             if !leveled.contains(name) {
                 leveled.push(name.clone());
@@ -159,6 +167,8 @@ impl Answers {
             periods: levels(&"period".to_string()),
             doses: doses.iter().map(levels).collect(),
             clusters: std::mem::take(&mut dictionaries.entry("cluster").or_default().codes),
+            store_weeks: std::mem::take(&mut dictionaries.entry("store_week").or_default().codes),
+            cluster: config.analysis.cluster,
             covariates,
             classes,
             met,
@@ -204,7 +214,11 @@ impl Answers {
         Problem {
             classes,
             weights,
-            clusters: vec![&self.clusters],
+            clusters: match self.cluster {
+                Clusters::Customer => vec![&self.clusters],
+                Clusters::StoreWeek => vec![&self.store_weeks],
+                Clusters::Both => vec![&self.clusters, &self.store_weeks],
+            },
             touchpoints: touchpoints.collect(),
             covariates: covariates.collect(),
         }
@@ -255,9 +269,15 @@ async fn sorted_answers(
         let moment = format!("moment_of_{feed}");
         plan = plan.join(votes, JoinType::Left, &["moment_id"], &[&moment], None).map_err(failed)?;
     }
+    let next = engine
+        .table("int_next_orders")
+        .await?
+        .select(vec![named("response_id").alias("next_of"), named("is_next_bad")])
+        .map_err(failed)?;
+    plan = plan.join(next, JoinType::Left, &["response_id"], &["next_of"], None).map_err(failed)?;
     let instant = engine::write::data_type(crate::queries::ColumnKind::Timestamp);
     let time = |name: &str| cast(named(name), instant.clone()).alias(name);
-    let mut columns = vec![named("response_id"), named("nps_class")];
+    let mut columns = vec![named("response_id"), named("nps_class"), named("is_next_bad")];
     columns.extend(["responded_at", "sent_at", "window_starts_at"].map(time));
     columns.extend(leveled.iter().map(|name| named(name)));
     let whole = |name: String| cast(named(&name), arrow::datatypes::DataType::Int64).alias(name);

@@ -11,9 +11,10 @@ use super::inputs::{self, Answers};
 use crate::catalogue::Catalogue;
 use crate::engine::{self, Engine};
 use crate::error::Result;
-use crate::exposures::{code_of, named};
+use crate::exposures::{OTHER_SEGMENT, code_of, named};
 use crate::stats::analysis::Analysis;
 use crate::stats::logit::softmax;
+use crate::stats::patterns::POOLED;
 use crate::stats::problem::State;
 
 /// The model with all touchpoints, as needs no answers: what each code of each term adds to the log-odds.
@@ -30,7 +31,8 @@ struct Adds {
     /// By name.
     levels: Vec<String>,
     of_levels: Vec<[f64; 2]>,
-    /// A value that no answer had counts as the pooled level, if there is one, else as the reference.
+    /// A value that is none of these counts as those beyond the levels shown, else as those that too few answers
+    /// had, where there are such; else as the reference.
     unseen: [f64; 2],
 }
 
@@ -49,12 +51,14 @@ impl Scorer {
         let covariates = answers.covariates.iter().enumerate().map(|(covariate, values)| {
             let levels = &analysis.patterns.levels[covariate];
             let of_level = |level: u16| of_column(model.level_column(covariate, level));
-            let pooled = levels.is_pooled.then(|| levels.names.iter().position(|name| name == "(other)"));
+            let beyond = values.levels.iter().position(|name| name == OTHER_SEGMENT);
+            let beyond = beyond.map(|code| levels.level_of[code]);
+            let pooled = || levels.names.iter().position(|name| name == POOLED).map(|level| level as u16);
             Adds {
                 name: values.name.clone(),
                 levels: values.levels.clone(),
                 of_levels: levels.level_of.iter().map(|level| of_level(*level)).collect(),
-                unseen: pooled.flatten().map_or([0.0; 2], |level| of_level(level as u16)),
+                unseen: beyond.or_else(pooled).map_or([0.0; 2], of_level),
             }
         });
         // The constant is the first column.

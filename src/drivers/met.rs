@@ -45,6 +45,8 @@ pub struct Met {
     pub responded_at: Vec<i64>,
     pub sent_at: Vec<Option<i64>>,
     pub window_starts_at: Vec<Option<i64>>,
+    /// Whether the customer's next order came late or damaged.
+    pub next_bad: Vec<Option<bool>>,
 }
 
 impl Met {
@@ -94,6 +96,11 @@ impl Met {
             self.sent_at.push(known("sent_at", row));
             self.window_starts_at.push(known("window_starts_at", row));
         }
+        let next_bad = batch.column_by_name("is_next_bad").and_then(|column| column.as_boolean_opt());
+        self.next_bad.extend(
+            (0..batch.num_rows())
+                .map(|row| next_bad.filter(|late| late.is_valid(row)).map(|late| late.value(row))),
+        );
         if let Some(ids) = batch.column_by_name("response_id") {
             self.ids.push(texts(ids)?);
         }

@@ -6,7 +6,7 @@ use crate::stats::analysis::Analysis;
 use crate::stats::effects::{Estimand, Fits};
 use crate::stats::measures::Estimate;
 use crate::stats::placebo::{self, Placebo};
-use crate::stats::problem::{Class, Fault, State};
+use crate::stats::problem::{Class, Fault, State, Touchpoint};
 
 /// Fewer answers than this find nothing.
 const FEWEST_ANSWERS: usize = 200;
@@ -55,9 +55,43 @@ fn previous_classes(answers: &Answers) -> Vec<Option<Class>> {
     previous
 }
 
+/// Lateness or damage of the customer's next order as a touchpoint: no answer before it can have felt that. None where
+/// too few have one.
+///
+/// # Errors
+/// A [`Fault`] of the problem.
+pub fn next_order_bad(answers: &Answers, threads: usize) -> Result<Option<Placebo>, Fault> {
+    let next_bad = &answers.met.next_bad;
+    if next_bad.iter().flatten().count() < FEWEST_ANSWERS {
+        return Ok(None);
+    }
+    let of = |late: &Option<bool>| if *late == Some(true) { State::Yes } else { State::No };
+    let states: Vec<State> = next_bad.iter().map(of).collect();
+    let weights: Vec<f64> = next_bad.iter().map(|late| f64::from(u8::from(late.is_some()))).collect();
+    let mut problem = answers.problem(Some(&weights));
+    let at = problem.touchpoints.len();
+    problem.touchpoints.push(Touchpoint {
+        id: "next_order_bad".into(),
+        stage: usize::MAX,
+        factor: None,
+        within: None,
+        after: Vec::new(),
+        states: &states,
+    });
+    let analysis = Analysis::of(&problem, threads)?;
+    if analysis.support[at].is_thin() {
+        return Ok(None);
+    }
+    // Only its own model is needed: everything before it, which is everything.
+    let fits = Fits::with(&analysis, |_| vec![true; at + 1]);
+    let effects = fits.effects(&analysis, Estimand::Total);
+    let effect = effects.of[at].as_ref().ok();
+    Ok(effect.map(|effect| placebo::placebo(analysis.patterns.answers(), &effect.measures)))
+}
+
 /// Effects with the sending of the survey as landmark, over the answers whose sending is known.
 pub struct AtSending {
-    /// Answers whose sending is known.
+    /// Answers whose sending is known, and with it how everything stood.
     pub answers: usize,
     /// Of what they had met, so much came between sending and answering.
     pub met_after_sending: usize,
@@ -65,7 +99,9 @@ pub struct AtSending {
     pub nps_points: Vec<Option<Estimate>>,
 }
 
-/// What came after the sending is taken away, with its parts; an absence that has no time of its own (no
+/// What came after the sending is taken away, with its parts. Where that is one of several states that exclude
+/// each other (a parcel that came late) another one held before, and which is not looked up: such answers are
+/// left out. An absence that has no time of its own (no
 /// reply yet) stays as it was at the answer. None where fewer than half of the answers, or too few, tell when
 /// they were asked for.
 ///
@@ -79,12 +115,16 @@ pub fn at_sending(answers: &Answers, threads: usize) -> Result<Option<AtSending>
     }
     let mut states = answers.states.clone();
     let mut met_after_sending = 0;
+    let mut weights: Vec<f64> = met.sent_at.iter().map(|sent| f64::from(u8::from(sent.is_some()))).collect();
     for answer in 0..answers.len() {
         let Some(sent_at) = met.sent_at[answer] else { continue };
         for meeting in met.of(answer) {
             if meeting.first_at().is_some_and(|first_at| first_at >= sent_at) {
                 states[usize::from(meeting.touchpoint)][answer] = State::No;
                 met_after_sending += 1;
+                if answers.touchpoints[usize::from(meeting.touchpoint)].is_state() {
+                    weights[answer] = 0.0;
+                }
             }
         }
     }
@@ -98,10 +138,10 @@ pub fn at_sending(answers: &Answers, threads: usize) -> Result<Option<AtSending>
             }
         }
     }
-    let weights: Vec<f64> = met.sent_at.iter().map(|sent| f64::from(u8::from(sent.is_some()))).collect();
     let problem = answers.problem_with(&answers.classes, &states, Some(&weights));
     let analysis = Analysis::of(&problem, threads)?;
     let effects = Fits::of(&analysis).effects(&analysis, Estimand::Total);
     let points = effects.of.iter().map(|effect| effect.as_ref().ok().map(|e| e.measures.nps_points));
-    Ok(Some(AtSending { answers: known, met_after_sending, nps_points: points.collect() }))
+    let answers = weights.iter().filter(|weight| **weight > 0.0).count();
+    Ok(Some(AtSending { answers, met_after_sending, nps_points: points.collect() }))
 }

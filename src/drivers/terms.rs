@@ -85,10 +85,19 @@ pub fn why(analysis: &Analysis, reason: &Dropped) -> String {
     match reason {
         Dropped::NoAnswer => "dropped: no answer has it".into(),
         Dropped::EveryAnswer => "dropped: every answer has it".into(),
-        Dropped::SameAs(column) => format!("dropped: met by the same answers as {}", name(analysis, *column)),
+        told => format!("dropped: {}", told_by(analysis, told)),
+    }
+}
+
+/// What tells the same as a column that was dropped.
+pub fn told_by(analysis: &Analysis, reason: &Dropped) -> String {
+    match reason {
+        Dropped::NoAnswer => "met by no answer".into(),
+        Dropped::EveryAnswer => "met by every answer".into(),
+        Dropped::SameAs(column) => format!("met by the same answers as {}", name(analysis, *column)),
         Dropped::FollowsFrom(columns) => {
             let names: Vec<String> = columns.iter().map(|column| name(analysis, *column)).collect();
-            format!("dropped: follows from {}", names.join(", "))
+            format!("follows from {}", names.join(", "))
         }
     }
 }

@@ -11,11 +11,12 @@ use super::columns::{boolean, integer, number, text};
 use super::effects::{Row, shown};
 use super::estimates::Estimates;
 use super::inputs::Answers;
+use super::terms;
 use crate::catalogue::{Catalogue, Meets};
 use crate::config::Config;
 use crate::error::Result;
 use crate::exposures::batch;
-use crate::stats::analysis::Analysis;
+use crate::stats::analysis::{Analysis, Missing};
 use crate::stats::own_slopes::OwnEffects;
 use crate::stats::verdict::Verdict;
 use crate::stats::{evidence, shared_variance};
@@ -28,12 +29,13 @@ pub struct Said {
     touchpoint: String,
     p_value: Option<f64>,
     q_value: Option<f64>,
+    direct_q_value: Option<f64>,
     e_value: Option<f64>,
     e_value_limit: Option<f64>,
     rank: Option<i64>,
     rank_low: Option<i64>,
     rank_high: Option<i64>,
-    verdict: Option<&'static str>,
+    verdict: Option<String>,
     shared_variance_share: Option<f64>,
     guardrails_hold: Option<bool>,
 }
@@ -58,11 +60,15 @@ pub fn of_the_whole(
         let Some(at) = answers.position(&touchpoint.id) else {
             // Counts of failures are reported beside the model.
             if matches!(touchpoint.meets, Meets::Events(_)) {
-                said.verdict = Some(Verdict::NotMeasured.as_str());
+                said.verdict = Some(Verdict::NotMeasured.as_str().into());
             }
             return said;
         };
-        said.verdict = Some(estimates.verdicts[at].as_str());
+        said.verdict = Some(match &estimates.total.of[at] {
+            Err(Missing::Same(reason)) => terms::told_by(analysis, reason),
+            _ => estimates.verdicts[at].as_str().into(),
+        });
+        said.direct_q_value = estimates.direct_q_values[at];
         said.shared_variance_share = shares[at];
         said.guardrails_hold = Some(holds[at]);
         let rank = |rank: usize| i64::try_from(rank).ok();
@@ -83,8 +89,7 @@ pub fn of_the_whole(
     catalogue.touchpoints.iter().map(said).collect()
 }
 
-/// Per touchpoint of the fit: its share of the explained variance; none for parts, which count with their
-/// whole.
+/// Per touchpoint of the fit: its part of R²; none for parts, which count with their whole.
 fn shared_shares(analysis: &Analysis) -> Vec<Option<f64>> {
     let mut of = vec![None; analysis.touchpoints()];
     if analysis.touchpoints() == 0 || analysis.patterns.is_empty() {
@@ -122,12 +127,13 @@ pub fn table(said: &[Said]) -> Result<RecordBatch> {
         ("touchpoint", text(said, |said| Some(said.touchpoint.as_str()))),
         ("p_value", number(said, |said| said.p_value)),
         ("q_value", number(said, |said| said.q_value)),
+        ("direct_q_value", number(said, |said| said.direct_q_value)),
         ("e_value", number(said, |said| said.e_value)),
         ("e_value_limit", number(said, |said| said.e_value_limit)),
         ("rank", integer(said, |said| said.rank)),
         ("rank_low", integer(said, |said| said.rank_low)),
         ("rank_high", integer(said, |said| said.rank_high)),
-        ("verdict", text(said, |said| said.verdict)),
+        ("verdict", text(said, |said| said.verdict.as_deref())),
         ("shared_variance_share", number(said, |said| said.shared_variance_share)),
         ("guardrails_hold", boolean(said, |said| said.guardrails_hold)),
     ])

@@ -26,7 +26,7 @@ pub struct Facts {
     pub dimensions: Vec<String>,
     pub sheet_dimension: Option<String>,
     pub settings: Vec<Setting>,
-    clock: Clock,
+    zone: chrono_tz::Tz,
 }
 
 impl Facts {
@@ -75,13 +75,13 @@ impl Facts {
             dimensions,
             sheet_dimension,
             settings,
-            clock: Clock::new(zone),
+            zone,
         })
     }
 
     /// The local day of an instant, UTC microseconds.
     pub fn day(&self, micros: i64) -> Option<String> {
-        self.clock.local_day(micros).and_then(time::date).map(|day| day.to_string())
+        Clock::new(self.zone).local_day(micros).and_then(time::date).map(|day| day.to_string())
     }
 
     /// Whether the run looks at a part of the period only.

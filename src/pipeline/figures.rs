@@ -188,7 +188,8 @@ impl Job<'_> {
             .query(
                 "select touchpoint, label, role, exposed_responses, reach, detractor_share_exposed, \
                  total_nps_points, total_nps_points_low, unexposed_responses, unknown_responses, responses, \
-                 total_nps_points_high, verdict from rpt_touchpoint_impact \
+                 total_nps_points_high, case when reading <> 'effect' and verdict in ('drives detractors', 'protects') \
+                 then verdict || ' (' || reading || ')' else verdict end as verdict from rpt_touchpoint_impact \
                  where segment_dimension = 'all' \
                  order by total_nps_points desc nulls last, touchpoint_position",
             )

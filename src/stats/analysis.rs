@@ -1,5 +1,6 @@
 //! A problem made ready once: patterns, columns, clusters, who met what; and the models fitted to it.
 
+use super::chunks;
 use super::clusters::Grouping;
 use super::design::{Columns, Dropped, Model};
 use super::logit::{self, Fit, NoFit, Penalty};
@@ -7,8 +8,8 @@ use super::order::Order;
 use super::patterns::Patterns;
 use super::problem::{Fault, Problem, State};
 
-/// Below so many exposed clusters, or exposed answers in a class, large-sample intervals are not to be
-/// believed and fits may separate: Firth's penalty, and no verdict.
+/// Below so many clusters, or answers in a class, on either side of a comparison, large-sample intervals are not
+/// to be believed and fits may separate: Firth's penalty, and no verdict.
 const FEWEST_CLUSTERS: u64 = 30;
 const FEWEST_IN_A_CLASS: u64 = 5;
 
@@ -37,6 +38,12 @@ pub struct Support {
     pub not_measured: u64,
     /// Clusters with at least one exposed answer; the smaller number of two groupings.
     pub exposed_clusters: u64,
+    /// Answers that the exposed are compared with, by class: met all that it is part of, but neither it nor
+    /// another state of its factor.
+    pub comparable: [u64; 3],
+    /// Clusters with such an answer, counted no further than matters: up to the larger of `exposed_clusters` and
+    /// the number that makes thin.
+    pub comparable_clusters: u64,
 }
 
 impl Support {
@@ -44,11 +51,18 @@ impl Support {
         self.exposed.iter().sum()
     }
 
-    /// Met by somebody, and by so few that nothing is to be said.
+    /// Met by somebody, and by so few, or by so nearly all, that nothing is to be said.
     pub fn is_thin(&self) -> bool {
+        let few = |clusters: u64, classes: &[u64; 3]| {
+            clusters < FEWEST_CLUSTERS || classes.iter().any(|n| *n < FEWEST_IN_A_CLASS)
+        };
         self.exposed_answers() > 0
-            && (self.exposed_clusters < FEWEST_CLUSTERS
-                || self.exposed.iter().any(|n| *n < FEWEST_IN_A_CLASS))
+            && (few(self.exposed_clusters, &self.exposed) || few(self.comparable_clusters, &self.comparable))
+    }
+
+    /// Of Student's t: clusters of the smaller side, less one.
+    pub fn degrees(&self) -> f64 {
+        self.exposed_clusters.min(self.comparable_clusters) as f64 - 1.0
     }
 }
 
@@ -66,8 +80,10 @@ pub enum Missing {
     NotMeasured,
     /// Nobody met it.
     NobodyMet,
-    /// Everybody whose state is known met it: nobody to compare with.
+    /// Everybody whose state is known met it.
     EverybodyMet,
+    /// All who were spared it are in another state of its factor, or were spared what it is part of.
+    NobodyToCompareWith,
     /// Other columns tell the same: see [`Dropped`].
     Same(Dropped),
     NoFit(NoFit),
@@ -80,10 +96,13 @@ impl<'a> Analysis<'a> {
         problem.check()?;
         let order = Order::of(problem);
         let patterns = Patterns::of(problem);
-        let columns = Columns::of(problem, &order, &patterns, threads)?;
-        let groupings = Grouping::all(problem, &patterns);
-        let support = support(problem, &patterns, &groupings);
-        Ok(Analysis { problem, order, patterns, columns, groupings, support, threads })
+        let (columns, groupings) = chunks::both(
+            threads,
+            || Columns::of(problem, &order, &patterns, threads),
+            || Grouping::all(problem, &patterns),
+        );
+        let support = support(&order, &patterns, &groupings, threads);
+        Ok(Analysis { problem, order, patterns, columns: columns?, groupings, support, threads })
     }
 
     pub fn touchpoints(&self) -> usize {
@@ -125,11 +144,14 @@ impl<'a> Analysis<'a> {
         match (support.exposed_answers(), unexposed) {
             (0, 0) => Some(Missing::NotMeasured),
             (0, _) => Some(Missing::NobodyMet),
-            // States of one factor are compared with the reference, which may be no one's.
             (_, 0) => Some(Missing::EverybodyMet),
             _ => match fitted {
                 Err(reason) => Some(Missing::NoFit(reason)),
-                Ok(Fitted { model, .. }) if model.column(touchpoint, State::Yes).is_some() => None,
+                Ok(Fitted { model, .. }) if model.column(touchpoint, State::Yes).is_some() => {
+                    // States of one factor are compared with the reference, which may be no one's.
+                    let is_compared = support.comparable.iter().any(|n| *n > 0);
+                    (!is_compared).then_some(Missing::NobodyToCompareWith)
+                }
                 Ok(Fitted { model, .. }) => Some(match model.why_dropped(touchpoint) {
                     Some(Dropped::EveryAnswer) => Missing::EverybodyMet,
                     Some(reason) => Missing::Same(reason.clone()),
@@ -176,17 +198,14 @@ impl Fitted {
     }
 }
 
-fn support(problem: &Problem, patterns: &Patterns, groupings: &[Grouping]) -> Vec<Support> {
-    let mut all: Vec<Support> = vec![Support::default(); problem.touchpoints.len()];
-    let mut met: Vec<Vec<u16>> = vec![Vec::new(); patterns.len()];
+fn support(order: &Order, patterns: &Patterns, groupings: &[Grouping], threads: usize) -> Vec<Support> {
+    let mut all: Vec<Support> = vec![Support::default(); order.parents_first.len()];
+    let counts = &patterns.counts;
     for (touchpoint, support) in all.iter_mut().enumerate() {
-        for (pattern, counts) in patterns.counts.iter().enumerate() {
+        for (state, counts) in patterns.states(touchpoint).zip(counts) {
             let answers: u64 = counts.iter().map(|n| u64::from(*n)).sum();
-            match patterns.state(touchpoint, pattern) {
-                State::Yes => {
-                    met[pattern].push(touchpoint as u16);
-                    (0..3).for_each(|class| support.exposed[class] += u64::from(counts[class]));
-                }
+            match state {
+                State::Yes => (0..3).for_each(|class| support.exposed[class] += u64::from(counts[class])),
                 State::No => (0..3).for_each(|class| support.unexposed[class] += u64::from(counts[class])),
                 State::TooEarly => support.too_early += answers,
                 State::Unknown => support.unknown += answers,
@@ -194,38 +213,100 @@ fn support(problem: &Problem, patterns: &Patterns, groupings: &[Grouping]) -> Ve
             }
         }
         support.exposed_clusters = u64::MAX;
+        support.comparable_clusters = u64::MAX;
     }
-    for grouping in groupings.iter().filter(|grouping| grouping.sign > 0.0) {
-        let clusters = exposed_clusters(grouping, patterns, &met, all.len());
+    let met = Met::of(patterns, all.len());
+    let groupings = || groupings.iter().filter(|grouping| grouping.sign > 0.0);
+    for grouping in groupings() {
+        let clusters = exposed_clusters(grouping, &met, all.len(), threads);
         for (support, clusters) in all.iter_mut().zip(clusters) {
             support.exposed_clusters = support.exposed_clusters.min(clusters);
+        }
+    }
+    for (touchpoint, support) in all.iter_mut().enumerate() {
+        let is_comparable = comparable(order, patterns, touchpoint);
+        for (_, counts) in is_comparable.iter().zip(counts).filter(|(is_comparable, _)| **is_comparable) {
+            (0..3).for_each(|class| support.comparable[class] += u64::from(counts[class]));
+        }
+        let enough = support.exposed_clusters.max(FEWEST_CLUSTERS);
+        for grouping in groupings() {
+            let clusters = clusters_with(grouping, &is_comparable, enough);
+            support.comparable_clusters = support.comparable_clusters.min(clusters);
         }
     }
     all
 }
 
-/// Per touchpoint: clusters with an exposed answer.
-fn exposed_clusters(
-    grouping: &Grouping,
-    patterns: &Patterns,
-    met: &[Vec<u16>],
-    touchpoints: usize,
-) -> Vec<u64> {
-    let mut clusters = vec![0u64; touchpoints];
-    for (pattern, met) in met.iter().enumerate() {
-        met.iter().for_each(|t| clusters[usize::from(*t)] += u64::from(grouping.single_counts[pattern]));
-    }
-    let mut seen_in = vec![usize::MAX; touchpoints];
+/// Per pattern, whether the exposed are compared with it.
+fn comparable(order: &Order, patterns: &Patterns, touchpoint: usize) -> Vec<bool> {
+    let mut is_comparable: Vec<bool> = patterns.states(touchpoint).map(|state| state == State::No).collect();
+    let mut only = |other: usize, is: &dyn Fn(State) -> bool| {
+        let states = is_comparable.iter_mut().zip(patterns.states(other));
+        states.for_each(|(is_comparable, state)| *is_comparable &= is(state));
+    };
+    order.wider(touchpoint).iter().for_each(|wider| only(*wider, &|state| state == State::Yes));
+    order.exclusive(touchpoint).into_iter().for_each(|other| only(other, &|state| state != State::Yes));
+    is_comparable
+}
+
+/// Clusters with an answer of these patterns; none are counted once there are enough.
+fn clusters_with(grouping: &Grouping, patterns: &[bool], enough: u64) -> u64 {
+    let alone = grouping.single_counts.iter().zip(patterns).filter(|(_, wanted)| **wanted);
+    let mut clusters: u64 = alone.map(|(answers, _)| u64::from(*answers)).sum();
     for cluster in 0..grouping.several() {
-        for answer in grouping.cluster(cluster) {
-            for touchpoint in &met[patterns.of_answer[*answer as usize] as usize] {
-                let touchpoint = usize::from(*touchpoint);
-                if seen_in[touchpoint] != cluster {
-                    seen_in[touchpoint] = cluster;
-                    clusters[touchpoint] += 1;
+        if clusters >= enough {
+            break;
+        }
+        let mut members = grouping.members(cluster);
+        clusters += u64::from(members.any(|(_, unit)| patterns[unit.pattern as usize]));
+    }
+    clusters
+}
+
+/// Per pattern the touchpoints that it met.
+struct Met {
+    starts: Vec<usize>,
+    touchpoints: Vec<u16>,
+}
+
+impl Met {
+    fn of(patterns: &Patterns, touchpoints: usize) -> Met {
+        let mut met = Met { starts: vec![0], touchpoints: Vec::new() };
+        for pattern in 0..patterns.len() {
+            let here = (0..touchpoints).filter(|t| patterns.state(*t, pattern) == State::Yes);
+            met.touchpoints.extend(here.map(|t| t as u16));
+            met.starts.push(met.touchpoints.len());
+        }
+        met
+    }
+
+    fn of_pattern(&self, pattern: usize) -> &[u16] {
+        &self.touchpoints[self.starts[pattern]..self.starts[pattern + 1]]
+    }
+}
+
+/// Per touchpoint: clusters with an exposed answer.
+fn exposed_clusters(grouping: &Grouping, met: &Met, touchpoints: usize, threads: usize) -> Vec<u64> {
+    let of_several = chunks::map(grouping.several(), threads, |range| {
+        let mut clusters = vec![0u64; touchpoints];
+        let mut seen_in = vec![usize::MAX; touchpoints];
+        for cluster in range {
+            for (_, unit) in grouping.members(cluster) {
+                for touchpoint in met.of_pattern(unit.pattern as usize) {
+                    let touchpoint = usize::from(*touchpoint);
+                    if seen_in[touchpoint] != cluster {
+                        seen_in[touchpoint] = cluster;
+                        clusters[touchpoint] += 1;
+                    }
                 }
             }
         }
+        clusters
+    });
+    let mut clusters = vec![0u64; touchpoints];
+    for (pattern, alone) in grouping.single_counts.iter().enumerate() {
+        met.of_pattern(pattern).iter().for_each(|t| clusters[usize::from(*t)] += u64::from(*alone));
     }
+    of_several.iter().for_each(|more| clusters.iter_mut().zip(more).for_each(|(sum, n)| *sum += n));
     clusters
 }

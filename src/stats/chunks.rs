@@ -46,6 +46,21 @@ pub fn map<T: Send>(items: usize, threads: usize, work: impl Fn(Range<usize>) ->
     done.into_iter().map(|(_, result)| result).collect()
 }
 
+/// Two pieces of work that do not wait for each other, side by side where there are threads for it.
+pub fn both<A, B: Send>(threads: usize, one: impl FnOnce() -> A, other: impl FnOnce() -> B + Send) -> (A, B) {
+    if threads < 2 {
+        return (one(), other());
+    }
+    std::thread::scope(|scope| {
+        let other = scope.spawn(other);
+        let one = one();
+        match other.join() {
+            Ok(other) => (one, other),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
 /// Adds vectors of equal length, the first one first.
 pub fn sum(parts: Vec<Vec<f64>>) -> Vec<f64> {
     let mut parts = parts.into_iter();
@@ -69,6 +84,7 @@ mod tests {
             |threads| sum(map(values.len(), threads, |range| vec![values[range].iter().sum::<f64>()]))[0];
         assert_eq!(total(1).to_bits(), total(2).to_bits());
         assert_eq!(total(1).to_bits(), total(7).to_bits());
+        assert_eq!(both(1, || 1, || "a"), both(2, || 1, || "a"));
         assert!(map(0, 4, |range| range.len()).iter().sum::<usize>() == 0);
         assert_eq!(map(5_000, 3, |range| range).concat_ranges(), (0..5_000).collect::<Vec<_>>());
     }

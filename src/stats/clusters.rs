@@ -20,10 +20,19 @@ pub struct Grouping {
     pub single_counts: Vec<u32>,
     /// Answers of clusters of several, cluster by cluster.
     pub answers: Vec<u32>,
+    /// What they are.
+    pub units: Vec<Unit>,
     /// Where each cluster of several begins in `answers`; one more at the end.
     pub starts: Vec<usize>,
     /// Per answer, whether it shares its cluster.
     pub is_shared: Vec<bool>,
+}
+
+/// An answer as the model sees it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unit {
+    pub pattern: u32,
+    pub class: u8,
 }
 
 impl Grouping {
@@ -60,6 +69,7 @@ impl Grouping {
             singles: vec![[0.0; 3]; patterns.len()],
             single_counts: vec![0; patterns.len()],
             answers: vec![0; starts[starts.len() - 1]],
+            units: vec![Unit::default(); starts[starts.len() - 1]],
             starts,
             is_shared: vec![false; clusters.len()],
         };
@@ -72,6 +82,7 @@ impl Grouping {
             } else {
                 grouping.is_shared[answer] = true;
                 grouping.answers[at[cluster]] = answer as u32;
+                grouping.units[at[cluster]] = Unit { pattern, class: class as u8 };
                 at[cluster] += 1;
             }
         }
@@ -87,6 +98,12 @@ impl Grouping {
     /// Number of clusters of several.
     pub fn several(&self) -> usize {
         self.starts.len() - 1
+    }
+
+    /// Answers of a cluster of several, and what they are.
+    pub fn members(&self, at: usize) -> impl Iterator<Item = (u32, Unit)> + '_ {
+        let range = self.starts[at]..self.starts[at + 1];
+        self.answers[range.clone()].iter().copied().zip(self.units[range].iter().copied())
     }
 
     /// Answers of a cluster of several.

@@ -45,10 +45,12 @@ pub enum Dropped {
 #[derive(Debug)]
 pub struct Columns {
     pub columns: Vec<Column>,
+    /// Per pattern its columns, ascending.
+    pub rows: Rows,
+    /// Columns from here on are touchpoints'.
+    pub first_of_touchpoints: u16,
     /// Per term and code: the column.
     at: Vec<Vec<u16>>,
-    /// Terms in the order of their columns.
-    term_order: Vec<usize>,
     covariates: usize,
     products: DMatrix<f64>,
 }
@@ -96,6 +98,7 @@ impl Columns {
                 columns.push(Column::Level { covariate, level });
             }
         }
+        let first_of_touchpoints = columns.len().min(MOST_COLUMNS) as u16;
         for touchpoint in order.parents_first.iter().copied() {
             let mut has = [false; 5];
             for code in &patterns.codes[covariates + touchpoint] {
@@ -112,8 +115,11 @@ impl Columns {
         if columns.len() > MOST_COLUMNS {
             return Err(Fault::TooManyColumns { found: columns.len(), most: MOST_COLUMNS });
         }
-        let term_order = (0..covariates).chain(order.parents_first.iter().map(|t| covariates + t)).collect();
-        let mut all = Columns { columns, at, term_order, covariates, products: DMatrix::zeros(0, 0) };
+        let terms: Vec<usize> =
+            (0..covariates).chain(order.parents_first.iter().map(|t| covariates + t)).collect();
+        let rows = all_rows(&at, &terms, patterns, columns.len(), threads);
+        let products = DMatrix::zeros(0, 0);
+        let mut all = Columns { columns, rows, first_of_touchpoints, at, covariates, products };
         let answers: Vec<f64> =
             patterns.counts.iter().map(|counts| counts.iter().map(|n| f64::from(*n)).sum()).collect();
         all.products = all.cross_products(patterns, &answers, threads);
@@ -124,9 +130,8 @@ impl Columns {
         let width = self.columns.len();
         let parts = chunks::map(patterns.len(), threads, |range| {
             let mut sums = vec![0.0; width * width];
-            let mut row = Vec::new();
             for pattern in range {
-                row_of(&self.at, &self.term_order, patterns, pattern, &mut row);
+                let row = self.rows.columns(pattern);
                 let answers = answers[pattern];
                 for (at, i) in row.iter().enumerate() {
                     for j in &row[..=at] {
@@ -187,7 +192,7 @@ impl Columns {
         let renumber =
             |column: &u16| if *column == REFERENCE { REFERENCE } else { new_at[usize::from(*column)] };
         let at: Vec<Vec<u16>> = self.at.iter().map(|codes| codes.iter().map(renumber).collect()).collect();
-        let (rows, row_of) = distinct_rows(&at, &self.term_order, patterns, columns.len());
+        let (rows, row_of) = self.distinct_rows(&new_at, columns.len());
         let mut weights = vec![[0.0; 3]; rows.len()];
         for (pattern, row) in row_of.iter().enumerate() {
             for (sum, weight) in weights[*row as usize].iter_mut().zip(patterns.weights[pattern]) {
@@ -195,6 +200,52 @@ impl Columns {
             }
         }
         Model { has, columns, dropped, rows, row_of, weights, at, covariates: self.covariates }
+    }
+
+    /// The different rows of a model, and per pattern its row; `new_at` renumbers columns.
+    fn distinct_rows(&self, new_at: &[u16], width: usize) -> (Rows, Vec<u32>) {
+        let patterns = self.rows.len();
+        if width == self.columns.len() {
+            return (self.rows.clone(), (0..patterns as u32).collect());
+        }
+        let mut rows = Rows::new(width);
+        let mut row_of_pattern = Vec::with_capacity(patterns);
+        let mut slots = vec![NONE; (patterns * 2).next_power_of_two().max(16)];
+        let (mut row, mut key) = (Vec::new(), Vec::new());
+        for pattern in 0..patterns {
+            row.clear();
+            let columns = self.rows.columns(pattern).iter().map(|column| new_at[usize::from(*column)]);
+            row.extend(columns.filter(|column| *column != REFERENCE));
+            key.clear();
+            key.extend(
+                row.chunks(4).map(|four| four.iter().fold(0u64, |key, c| (key << 16) | u64::from(*c))),
+            );
+            let mut slot = slot(&key, slots.len());
+            let found = loop {
+                match slots[slot] {
+                    NONE => {
+                        slots[slot] = rows.len() as u32;
+                        rows.push(&row);
+                        break slots[slot];
+                    }
+                    at if rows.columns(at as usize) == row => break at,
+                    _ => slot = (slot + 1) % slots.len(),
+                }
+            };
+            row_of_pattern.push(found);
+        }
+        (rows, row_of_pattern)
+    }
+
+    /// Per column of a model its position there and among all.
+    pub fn positions<'a>(&'a self, model: &'a Model) -> impl Iterator<Item = (usize, usize)> + 'a {
+        let mut from = 0;
+        // Both lists are in the same order.
+        model.columns.iter().enumerate().filter_map(move |(own, column)| {
+            let step = self.columns[from..].iter().position(|other| other == column)?;
+            from += step + 1;
+            Some((own, from - 1))
+        })
     }
 
     /// The columns that are independent of those before them, and why the others are not: Cholesky's
@@ -242,47 +293,23 @@ impl Columns {
     }
 }
 
-/// The columns of a pattern, ascending.
-fn row_of(at: &[Vec<u16>], term_order: &[usize], patterns: &Patterns, pattern: usize, row: &mut Vec<u16>) {
-    row.clear();
-    row.push(0);
-    for term in term_order {
-        let column = at[*term][usize::from(patterns.codes[*term][pattern])];
-        if column != REFERENCE {
-            row.push(column);
+/// Per pattern its columns, ascending.
+fn all_rows(at: &[Vec<u16>], terms: &[usize], patterns: &Patterns, width: usize, threads: usize) -> Rows {
+    let pieces = chunks::map(patterns.len(), threads, |range| {
+        let mut piece = Rows::new(width);
+        let mut row = Vec::with_capacity(terms.len() + 1);
+        for pattern in range {
+            row.clear();
+            row.push(0);
+            let columns = terms.iter().map(|term| at[*term][usize::from(patterns.codes[*term][pattern])]);
+            row.extend(columns.filter(|column| *column != REFERENCE));
+            piece.push(&row);
         }
-    }
-}
-
-fn distinct_rows(
-    at: &[Vec<u16>],
-    term_order: &[usize],
-    patterns: &Patterns,
-    width: usize,
-) -> (Rows, Vec<u32>) {
+        piece
+    });
     let mut rows = Rows::new(width);
-    let mut row_of_pattern = Vec::with_capacity(patterns.len());
-    let mut slots = vec![NONE; (patterns.len() * 2).next_power_of_two().max(16)];
-    let (mut row, mut key) = (Vec::new(), Vec::new());
-    for pattern in 0..patterns.len() {
-        row_of(at, term_order, patterns, pattern, &mut row);
-        key.clear();
-        key.extend(row.chunks(4).map(|four| four.iter().fold(0u64, |key, c| (key << 16) | u64::from(*c))));
-        let mut slot = slot(&key, slots.len());
-        let found = loop {
-            match slots[slot] {
-                NONE => {
-                    slots[slot] = rows.len() as u32;
-                    rows.push(&row);
-                    break slots[slot];
-                }
-                at if rows.columns(at as usize) == row => break at,
-                _ => slot = (slot + 1) % slots.len(),
-            }
-        };
-        row_of_pattern.push(found);
-    }
-    (rows, row_of_pattern)
+    pieces.iter().for_each(|piece| rows.append(piece));
+    rows
 }
 
 impl Model {

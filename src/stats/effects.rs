@@ -4,6 +4,8 @@
 //! model share its fit. Direct: all touchpoints in one model, what remains at the contacts that happened.
 //! Total leads; verdict, rank and q rest on it.
 
+use std::sync::Arc;
+
 use nalgebra::DMatrix;
 
 use super::analysis::{Analysis, Fitted, Missing};
@@ -16,9 +18,9 @@ use super::standardise::{Standardised, standardise};
 #[derive(Debug)]
 pub struct Fits {
     /// All touchpoints.
-    pub direct: Result<Fitted, NoFit>,
-    /// Different models of total effects.
-    pub total: Vec<Result<Fitted, NoFit>>,
+    pub direct: Result<Arc<Fitted>, NoFit>,
+    /// Different models of total effects; the last touchpoints' is often that of all.
+    pub total: Vec<Result<Arc<Fitted>, NoFit>>,
     /// Per touchpoint: the position of its model in `total`.
     pub total_of: Vec<usize>,
 }
@@ -69,7 +71,8 @@ impl Fits {
     /// The same with other adjustment sets: per touchpoint of a total effect, who stands in its model.
     pub fn with(analysis: &Analysis, in_model: impl Fn(usize) -> Vec<bool>) -> Fits {
         let many = analysis.touchpoints();
-        let direct = analysis.fit(vec![true; many], None);
+        let all = vec![true; many];
+        let direct = analysis.fit(all.clone(), None).map(Arc::new);
         let mut keys: Vec<Vec<bool>> = Vec::new();
         let mut total_of = Vec::with_capacity(many);
         for touchpoint in 0..many {
@@ -79,8 +82,12 @@ impl Fits {
                 keys.len() - 1
             }));
         }
-        let near = direct.as_ref().ok();
-        let total = keys.into_iter().map(|has| analysis.fit(has, near)).collect();
+        let near = direct.as_deref().ok();
+        let fit = |has: Vec<bool>| match has == all {
+            true => direct.clone(),
+            false => analysis.fit(has, near).map(Arc::new),
+        };
+        let total = keys.into_iter().map(fit).collect();
         Fits { direct, total, total_of }
     }
 
@@ -93,12 +100,12 @@ impl Fits {
             Estimand::Direct => &self.direct,
             Estimand::Total => &self.total[self.total_of[touchpoint]],
         };
-        fit.as_ref().map_err(|reason| *reason)
+        fit.as_deref().map_err(|reason| *reason)
     }
 
     /// Touchpoints that can be estimated, by the fit that they share; and why the others cannot.
     pub fn groups(&self, analysis: &Analysis, estimand: Estimand) -> (Vec<Group<'_>>, Vec<Option<Missing>>) {
-        let fits: Vec<&Result<Fitted, NoFit>> = match estimand {
+        let fits: Vec<&Result<Arc<Fitted>, NoFit>> = match estimand {
             Estimand::Direct => vec![&self.direct],
             Estimand::Total => self.total.iter().collect(),
         };
@@ -109,13 +116,13 @@ impl Fits {
                 |touchpoint: &usize| estimand == Estimand::Direct || self.total_of[*touchpoint] == at;
             let mut here = Vec::new();
             for touchpoint in (0..analysis.touchpoints()).filter(rests_on) {
-                match analysis.missing(fit.as_ref().map_err(|reason| *reason), touchpoint) {
+                match analysis.missing(fit.as_deref().map_err(|reason| *reason), touchpoint) {
                     None => here.push(touchpoint),
                     some => missing[touchpoint] = some,
                 }
             }
             if let (Ok(fitted), false) = (fit, here.is_empty()) {
-                groups.push((fitted, here));
+                groups.push((fitted.as_ref(), here));
             }
         }
         (groups, missing)
@@ -170,7 +177,7 @@ impl Fits {
             missing.into_iter().map(|reason| Err(reason.unwrap_or(Missing::NobodyMet))).collect();
         for (at, (touchpoint, sums, is_penalised)) in listed.iter().enumerate() {
             let moments: Vec<Moments> = squares.iter().map(|squares| squares.moments[at]).collect();
-            let degrees = analysis.support[*touchpoint].exposed_clusters as f64 - 1.0;
+            let degrees = analysis.support[*touchpoint].degrees();
             of[*touchpoint] = Ok(Effect {
                 measures: measures(sums, &analysis.groupings, &moments, degrees),
                 sums: EffectSums { weight, exposed: sums.exposed, detractors },

@@ -238,6 +238,21 @@ fn nobody_everybody_and_nothing_measured() {
     assert_eq!(found.covariance.unwrap().nrows(), 2);
 }
 
+/// No parcel came in time: what late ones would be compared with is nobody's state.
+#[test]
+fn a_reference_that_is_nobodys() {
+    let mut world = World::new(2_000, 30, PLAIN);
+    for answer in 0..2_000 {
+        let is_late = answer % 3 == 0;
+        world.states[LATE][answer] = if is_late { State::Yes } else { State::No };
+        world.states[GONE][answer] = if is_late { State::No } else { State::Yes };
+    }
+    let found = effects(&world.problem(), Estimand::Total);
+    assert_eq!(found.of[LATE], Err(Missing::NobodyToCompareWith));
+    assert!(matches!(found.of[GONE], Err(Missing::Same(_))));
+    assert!(found.of[TICKET].is_ok());
+}
+
 #[test]
 fn aliases_are_named_and_wholes_stay() {
     let mut world = World::new(2_000, 23, PLAIN);
@@ -268,6 +283,39 @@ fn a_perfectly_separating_touchpoint_stays_finite() {
     let effect = found.of[RETURNED].as_ref().unwrap();
     assert!(effect.is_penalised);
     assert!(effect.measures.risk_difference.value > 0.95 && effect.measures.risk_difference.value < 1.0);
+}
+
+/// A handful of the spared, all promoters by chance, is no ground to stand on: neither for what nearly everybody
+/// met, nor for a part that nearly everybody met who met its whole.
+#[test]
+fn all_but_four_exposed() {
+    let mut world = World::new(10_000, 31, PLAIN);
+    let is_promoter = |answer: usize| world.classes[answer] == Class::Promoter;
+    let spared: Vec<usize> = (0..10_000).filter(|answer| is_promoter(*answer)).take(4).collect();
+    world.states[RETURNED].fill(State::Yes);
+    spared.iter().for_each(|answer| world.states[RETURNED][*answer] = State::No);
+    let with_ticket = |answer: &usize| world.states[TICKET][*answer] == State::Yes && is_promoter(*answer);
+    let quick: Vec<usize> = (0..10_000).filter(with_ticket).take(4).collect();
+    world.states[SLOW] = world.states[TICKET].clone();
+    quick.iter().for_each(|answer| world.states[SLOW][*answer] = State::No);
+    let problem = world.problem();
+    let analysis = Analysis::of(&problem, 2).unwrap();
+    for (touchpoint, exposed) in [(RETURNED, 9_996), (SLOW, analysis.support[TICKET].exposed_answers() - 4)] {
+        let support = &analysis.support[touchpoint];
+        assert_eq!((support.exposed_answers(), support.comparable), (exposed, [4, 0, 0]));
+        assert_eq!((support.comparable_clusters, support.is_thin()), (4, true));
+        assert_eq!(support.degrees(), 3.0);
+    }
+    // The part has thousands who never met the whole; they are not who it is compared with.
+    assert!(analysis.support[SLOW].unexposed.iter().sum::<u64>() > 5_000);
+    // Late parcels are compared with those in time, not with those that never came.
+    let late = &analysis.support[LATE];
+    let gone = analysis.support[GONE].exposed_answers();
+    assert_eq!(late.comparable.iter().sum::<u64>(), 10_000 - late.exposed_answers() - gone);
+    assert!(!late.is_thin());
+    assert_eq!(late.degrees(), late.exposed_clusters as f64 - 1.0);
+    let effects = Fits::of(&analysis).effects(&analysis, Estimand::Total);
+    assert!(effects.of[RETURNED].as_ref().unwrap().is_penalised);
 }
 
 #[test]

@@ -36,6 +36,13 @@ impl Rows {
         self.starts.push(self.columns.len());
     }
 
+    /// Adds rows of ones behind these.
+    pub fn append(&mut self, more: &Rows) {
+        let before = self.columns.len();
+        self.columns.extend_from_slice(&more.columns);
+        self.starts.extend(more.starts[1..].iter().map(|start| before + start));
+    }
+
     /// Rows of numbers, `width` each; zeros are left out.
     pub fn dense(width: usize, numbers: &[f64]) -> Rows {
         let mut rows = Rows::new(width);
@@ -209,15 +216,19 @@ impl<const Q: usize> Fit<Q> {
 /// Probabilities of the free classes and log of the sum of exponentials.
 #[inline]
 pub fn softmax<const Q: usize>(eta: [f64; Q]) -> ([f64; Q], f64) {
-    let top = eta.iter().copied().fold(0.0, f64::max);
-    let mut sum = (-top).exp();
+    // Far from where exponentials overflow there is nothing to take off first.
+    const FAR: f64 = 300.0;
+    let top =
+        if eta.iter().all(|eta| eta.abs() < FAR) { 0.0 } else { eta.iter().copied().fold(0.0, f64::max) };
+    let mut sum = if top == 0.0 { 1.0 } else { (-top).exp() };
     let mut p = eta;
     for p in &mut p {
         *p = (*p - top).exp();
         sum += *p;
     }
+    let share = 1.0 / sum;
     for p in &mut p {
-        *p /= sum;
+        *p *= share;
     }
     (p, top + sum.ln())
 }
@@ -396,6 +407,9 @@ impl<const Q: usize> Task<'_, Q> {
             }
             let (p, log_sum) = softmax(eta);
             piece.probabilities.push(p);
+            if cell.total == 0.0 {
+                continue;
+            }
             piece.log_likelihood -= cell.total * log_sum;
             let mut residual = [0.0; Q];
             for a in 0..Q {
@@ -419,7 +433,6 @@ impl<const Q: usize> Task<'_, Q> {
         blocks: &mut [f64],
     ) {
         let columns = self.rows.columns(row);
-        let is_dummy = self.rows.values.is_empty();
         let mut block = [[0.0; Q]; Q];
         for a in 0..Q {
             for b in 0..Q {
@@ -427,20 +440,21 @@ impl<const Q: usize> Task<'_, Q> {
             }
         }
         for (at, column) in columns.iter().enumerate() {
-            let x = if is_dummy { 1.0 } else { self.rows.value(row, at) };
             let i = usize::from(*column);
+            let x = self.rows.value(row, at);
             for (sum, residual) in gradient[i * Q..(i + 1) * Q].iter_mut().zip(residual) {
                 *sum += x * residual;
             }
-            let before = i * (i + 1) / 2;
+            let of_row = &mut blocks[i * (i + 1) / 2 * Q * Q..];
             for (at, other) in columns[..=at].iter().enumerate() {
-                let x = if is_dummy { 1.0 } else { x * self.rows.value(row, at) };
-                let from = (before + usize::from(*other)) * Q * Q;
-                let target = &mut blocks[from..from + Q * Q];
-                for a in 0..Q {
-                    for b in 0..Q {
-                        target[a * Q + b] += x * block[a][b];
-                    }
+                let from = usize::from(*other) * Q * Q;
+                let sums = of_row[from..from + Q * Q].iter_mut();
+                let added = block.as_flattened().iter();
+                if self.rows.values.is_empty() {
+                    sums.zip(added).for_each(|(sum, x)| *sum += x);
+                } else {
+                    let x = x * self.rows.value(row, at);
+                    sums.zip(added).for_each(|(sum, of_block)| *sum += x * of_block);
                 }
             }
         }

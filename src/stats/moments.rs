@@ -19,7 +19,7 @@ use nalgebra::DMatrix;
 use super::analysis::Analysis;
 use super::chunks;
 use super::clusters::Grouping;
-use super::standardise::{GAINS, Gain, Standardised};
+use super::standardise::{GAINS, Standardised};
 
 pub const SUMS: usize = 9;
 /// Σ_c v_c v_cᵀ of one touchpoint.
@@ -36,6 +36,9 @@ const DENSE: usize = PAIRS + 2 * GAINS;
 /// other, and with the two of the target.
 const OWN: usize = 4;
 const SPARSE: usize = OWN * GAINS + OWN * (OWN + 1) / 2 + OWN * 2;
+
+/// So many clusters are looked up at once.
+const CLUSTERS_AHEAD: usize = 32;
 
 /// Which answers are averaged over.
 #[derive(Clone, Copy)]
@@ -77,38 +80,36 @@ pub fn squares(
     centres: Option<&[f64]>,
 ) -> Squares {
     let many: usize = groups.iter().map(|group| group.touchpoints.len()).sum();
-    let own = OwnParts::of(groups, analysis.patterns.len());
-    let table = parts_by_class(analysis, groups, grouping, target);
+    let pulls = Pulls::of(analysis, groups, walked(grouping, target));
+    let records = Records::of(analysis, groups, &pulls);
     let run = |singles: Range<usize>, several: Range<usize>| {
-        let mut parts = ModelParts::new(groups);
+        let mut parts = ModelParts::new(&pulls, groups);
         let mut walk = Walk::new(many, centres);
         for (pattern, class, weight) in &target.singles[singles] {
+            let record = records.of_pattern(*pattern);
             walk.clear();
-            parts.add(*pattern as usize, usize::from(*class), 1.0, &mut walk.model);
-            walk.add_own(own.of_pattern(*pattern), *class, 1.0);
+            parts.add(*pattern, &record, *class, 1.0, &mut walk.model);
+            walk.add_own(record.gains, *class, 1.0);
             walk.square(*weight);
         }
-        for cluster in &target.several[several] {
-            walk.clear();
-            for answer in grouping.cluster(*cluster as usize) {
-                let Some((pattern, class, weight)) =
-                    analysis.patterns.answer(analysis.problem, *answer as usize)
-                else {
-                    continue;
-                };
-                match &table {
-                    Some(table) => {
-                        let from = (pattern as usize * 3 + class as usize) * GAINS * many;
-                        let parts = &table[from..from + GAINS * many];
-                        walk.model.iter_mut().zip(parts).for_each(|(sum, part)| *sum += weight * part);
+        // Records are looked up ahead of their use: many looks wait for memory at once.
+        let mut ahead: Vec<Record> = Vec::new();
+        for clusters in target.several[several].chunks(CLUSTERS_AHEAD) {
+            let members = |cluster: &u32| grouping.members(*cluster as usize);
+            ahead.clear();
+            ahead.extend(clusters.iter().flat_map(members).map(|(_, unit)| records.of_pattern(unit.pattern)));
+            let mut ahead = ahead.iter();
+            for cluster in clusters {
+                walk.clear();
+                for ((answer, unit), record) in members(cluster).zip(ahead.by_ref()) {
+                    let weight = analysis.patterns.weight(analysis.problem, answer as usize);
+                    parts.add(unit.pattern, record, unit.class, weight, &mut walk.model);
+                    if target.members.is_none_or(|(levels, level)| levels[answer as usize] == level) {
+                        walk.add_own(record.gains, unit.class, weight);
                     }
-                    None => parts.add(pattern as usize, class as usize, weight, &mut walk.model),
                 }
-                if target.members.is_none_or(|(levels, level)| levels[*answer as usize] == level) {
-                    walk.add_own(own.of_pattern(pattern), class as u8, weight);
-                }
+                walk.square(1.0);
             }
-            walk.square(1.0);
         }
         walk.into_sums()
     };
@@ -131,122 +132,215 @@ pub fn squares(
     Squares { moments, joint }
 }
 
-/// Bytes that a table of the model's parts may take.
+/// How many times the model's part of an answer will be worked out.
+fn walked(grouping: &Grouping, target: Target) -> usize {
+    let several = target.several.iter().map(|cluster| grouping.cluster(*cluster as usize).len());
+    target.singles.len() + several.sum::<usize>()
+}
+
+/// Bytes that a table of profiles may take.
 const LARGEST_TABLE: usize = 256 << 20;
 
-/// The model's parts of an answer of weight one, per pattern and class, where clusters of several are worth a
-/// table and it is not too large.
-fn parts_by_class(
-    analysis: &Analysis,
-    groups: &[Standardised],
-    grouping: &Grouping,
-    target: Target,
-) -> Option<Vec<f64>> {
-    let length: usize = groups.iter().map(|group| group.touchpoints.len() * GAINS).sum();
-    let patterns = analysis.patterns.len();
-    let answers = if target.members.is_some() { 0 } else { grouping.answers.len() };
-    if length == 0 || answers < patterns || patterns * 3 * length * 8 > LARGEST_TABLE {
-        return None;
-    }
-    let pieces = chunks::map(patterns, analysis.threads, |range| {
-        let mut piece = vec![0.0; range.len() * 3 * length];
-        let mut parts = ModelParts::new(groups);
-        for (pattern, sums) in range.zip(piece.chunks_exact_mut(3 * length)) {
-            for (class, sums) in sums.chunks_exact_mut(length).enumerate() {
-                parts.add(pattern, class, 1.0, sums);
-            }
-        }
-        piece
-    });
-    Some(pieces.concat())
-}
-
-/// The own parts per pattern: (touchpoint among all groups, gains).
-struct OwnParts {
-    starts: Vec<usize>,
-    gains: Vec<Gain>,
-}
-
-impl OwnParts {
-    fn of(groups: &[Standardised], patterns: usize) -> OwnParts {
-        let mut own = OwnParts { starts: Vec::with_capacity(patterns + 1), gains: Vec::new() };
-        own.starts.push(0);
-        for pattern in 0..patterns {
-            let mut before = 0;
-            for group in groups {
-                let gains = group.gains(group.model.row_of[pattern] as usize);
-                own.gains.extend(gains.iter().map(|gain| Gain { at: gain.at + before, gains: gain.gains }));
-                before += group.touchpoints.len() as u16;
-            }
-            own.starts.push(own.gains.len());
-        }
-        own
-    }
-
-    fn of_pattern(&self, pattern: u32) -> &[Gain] {
-        &self.gains[self.starts[pattern as usize]..self.starts[pattern as usize + 1]]
-    }
-}
-
-/// What residuals move, for the pattern that was read last.
-struct ModelParts<'a> {
-    groups: &'a [Standardised<'a>],
-    read: Option<usize>,
-    /// Per group: for a unit of residual of each free class, gains × touchpoints.
-    pulls: Vec<Vec<f64>>,
-    probabilities: Vec<[f64; 2]>,
+/// What residuals move, of all fits side by side, by column of the problem: an answer's pull is the sum over its
+/// columns. The part of the covariates is summed once per profile where that is worth it.
+struct Pulls {
+    /// Touchpoints of all groups.
     many: usize,
+    /// Per column: for a unit of residual of each free class, gains × touchpoints.
+    of_column: Vec<f64>,
+    of_profile: Option<Vec<f64>>,
+}
+
+impl Pulls {
+    fn of(analysis: &Analysis, groups: &[Standardised], walked: usize) -> Pulls {
+        let many: usize = groups.iter().map(|group| group.touchpoints.len()).sum();
+        let columns = &analysis.columns;
+        let step = 2 * GAINS * many;
+        let mut of_column = vec![0.0; columns.columns.len() * step];
+        let mut before = 0;
+        for group in groups {
+            let e = group.touchpoints.len();
+            for (own, column) in columns.positions(group.model) {
+                for part in 0..2 * GAINS {
+                    let from = (own * 2 * GAINS + part) * e;
+                    let to = column * step + part * many + before;
+                    of_column[to..to + e].copy_from_slice(&group.pull[from..from + e]);
+                }
+            }
+            before += e;
+        }
+        let patterns = &analysis.patterns;
+        let mut pulls = Pulls { many, of_column, of_profile: None };
+        let profiles = patterns.profiles.len();
+        if 2 * profiles <= walked && profiles * step * 8 <= LARGEST_TABLE {
+            let pieces = chunks::map(profiles, analysis.threads, |range| {
+                let mut piece = vec![0.0; range.len() * step];
+                for (profile, sums) in range.zip(piece.chunks_exact_mut(step.max(1))) {
+                    let pattern = patterns.profiles[profile] as usize;
+                    let own = columns.rows.columns(pattern).iter();
+                    own.take_while(|column| **column < columns.first_of_touchpoints)
+                        .for_each(|column| pulls.add(*column, sums));
+                }
+                piece
+            });
+            pulls.of_profile = Some(pieces.concat());
+        }
+        pulls
+    }
+
+    fn step(&self) -> usize {
+        2 * GAINS * self.many
+    }
+
+    fn add(&self, column: u16, sums: &mut [f64]) {
+        let from = usize::from(column) * self.step();
+        let pulls = &self.of_column[from..from + sums.len()];
+        sums.iter_mut().zip(pulls).for_each(|(sum, pull)| *sum += pull);
+    }
+
+    /// The pull of a pattern.
+    fn read(&self, record: &Record, sums: &mut [f64]) {
+        match &self.of_profile {
+            Some(table) => {
+                let from = record.profile * self.step();
+                sums.copy_from_slice(&table[from..from + self.step()]);
+            }
+            None => sums.fill(0.0),
+        }
+        for four in record.columns {
+            let mut four = *four;
+            while four != 0 {
+                self.add((four & 0xffff) as u16 - 1, sums);
+                four >>= 16;
+            }
+        }
+    }
+}
+
+/// What a walk has to know of each pattern, side by side: customers meet patterns in any order, and memory is
+/// what a walk waits for.
+struct Records {
+    groups: usize,
+    /// Per pattern: where its words begin; one more at the end.
+    starts: Vec<usize>,
+    words: Vec<u64>,
+}
+
+/// The words of one pattern.
+struct Record<'a> {
+    profile: usize,
+    /// Per group the probabilities of passive and detractor.
+    probabilities: &'a [u64],
+    /// Four columns to a word, each with one added: those that are not in its profile's sum.
+    columns: &'a [u64],
+    /// Its own parts, of all groups: position among all touchpoints, gains.
+    gains: &'a [u64],
+}
+
+const WORDS_OF_A_GAIN: usize = 1 + GAINS;
+
+impl Records {
+    fn of(analysis: &Analysis, groups: &[Standardised], pulls: &Pulls) -> Records {
+        let columns = &analysis.columns;
+        let first = if pulls.of_profile.is_some() { columns.first_of_touchpoints } else { 0 };
+        let pieces = chunks::map(analysis.patterns.len(), analysis.threads, |range| {
+            let (mut words, mut lengths) = (Vec::new(), Vec::with_capacity(range.len()));
+            for pattern in range {
+                let start = words.len();
+                let row = columns.rows.columns(pattern);
+                let own = &row[row.partition_point(|column| *column < first)..];
+                let in_words = own.len().div_ceil(4) as u64;
+                words.push(u64::from(analysis.patterns.profile_of[pattern]) << 32 | in_words);
+                for group in groups {
+                    let p = group.fit.probabilities[group.model.row_of[pattern] as usize];
+                    words.extend(p.map(f64::to_bits));
+                }
+                let pack = |word: u64, column: &u16| word << 16 | (u64::from(*column) + 1);
+                words.extend(own.chunks(4).map(|four| four.iter().rev().fold(0, pack)));
+                let mut before = 0;
+                for group in groups {
+                    for gain in group.gains(group.model.row_of[pattern] as usize) {
+                        words.push(u64::from(gain.at + before));
+                        words.extend(gain.gains.map(f64::to_bits));
+                    }
+                    before += group.touchpoints.len() as u16;
+                }
+                lengths.push(words.len() - start);
+            }
+            (words, lengths)
+        });
+        let mut records = Records { groups: groups.len(), starts: vec![0], words: Vec::new() };
+        let mut end = 0;
+        for (words, lengths) in pieces {
+            records.words.extend(words);
+            for length in lengths {
+                end += length;
+                records.starts.push(end);
+            }
+        }
+        records
+    }
+
+    #[inline]
+    fn of_pattern(&self, pattern: u32) -> Record<'_> {
+        let pattern = pattern as usize;
+        let words = &self.words[self.starts[pattern]..self.starts[pattern + 1]];
+        let (probabilities, rest) = words[1..].split_at(2 * self.groups);
+        let (columns, gains) = rest.split_at((words[0] & 0xffff_ffff) as usize);
+        Record { profile: (words[0] >> 32) as usize, probabilities, columns, gains }
+    }
+}
+
+/// The model's part of answers; the pull is kept for the pattern that was read last.
+struct ModelParts<'a> {
+    pulls: &'a Pulls,
+    /// Per group: its number of touchpoints.
+    groups: Vec<usize>,
+    read: Option<u32>,
+    /// For a unit of residual of each free class: gains × touchpoints.
+    pull: Vec<f64>,
+    /// Of passive and detractor, per touchpoint by the fit that it rests on.
+    residuals: [Vec<f64>; 2],
 }
 
 impl<'a> ModelParts<'a> {
-    fn new(groups: &'a [Standardised<'a>]) -> ModelParts<'a> {
+    fn new(pulls: &'a Pulls, groups: &[Standardised]) -> ModelParts<'a> {
         ModelParts {
-            groups,
+            pulls,
+            groups: groups.iter().map(|group| group.touchpoints.len()).collect(),
             read: None,
-            pulls: groups.iter().map(|group| vec![0.0; 2 * GAINS * group.touchpoints.len()]).collect(),
-            probabilities: vec![[0.0; 2]; groups.len()],
-            many: groups.iter().map(|group| group.touchpoints.len()).sum(),
-        }
-    }
-
-    fn read(&mut self, pattern: usize) {
-        if self.read == Some(pattern) {
-            return;
-        }
-        self.read = Some(pattern);
-        for ((group, pulls), p) in self.groups.iter().zip(&mut self.pulls).zip(&mut self.probabilities) {
-            let step = pulls.len();
-            let row = group.model.row_of[pattern] as usize;
-            *p = group.fit.probabilities[row];
-            pulls.fill(0.0);
-            for column in group.model.rows.columns(row) {
-                let from = usize::from(*column) * step;
-                for (sum, pull) in pulls.iter_mut().zip(&group.pull[from..from + step]) {
-                    *sum += pull;
-                }
-            }
+            pull: vec![0.0; pulls.step()],
+            residuals: [vec![0.0; pulls.many], vec![0.0; pulls.many]],
         }
     }
 
     /// Adds the model's part of an answer to sums of gains × touchpoints of all groups.
-    fn add(&mut self, pattern: usize, class: usize, weight: f64, sums: &mut [f64]) {
-        self.read(pattern);
+    fn add(&mut self, pattern: u32, record: &Record, class: u8, weight: f64, sums: &mut [f64]) {
+        let many = self.pulls.many;
+        if many == 0 {
+            return;
+        }
+        if self.read != Some(pattern) {
+            self.read = Some(pattern);
+            self.pulls.read(record, &mut self.pull);
+        }
+        let [r0, r1] = &mut self.residuals;
         let mut before = 0;
-        for (pulls, p) in self.pulls.iter().zip(&self.probabilities) {
-            let residual = [
-                weight * (f64::from(u8::from(class == 1)) - p[0]),
-                weight * (f64::from(u8::from(class == 2)) - p[1]),
-            ];
-            let e = pulls.len() / (2 * GAINS);
-            let (passive, detractor) = pulls.split_at(GAINS * e);
-            for gain in 0..GAINS {
-                let sums = &mut sums[gain * self.many + before..gain * self.many + before + e];
-                let (passive, detractor) = (&passive[gain * e..][..e], &detractor[gain * e..][..e]);
-                for ((sum, passive), detractor) in sums.iter_mut().zip(passive).zip(detractor) {
-                    *sum += residual[0] * passive + residual[1] * detractor;
-                }
-            }
+        for (e, p) in self.groups.iter().zip(record.probabilities.chunks_exact(2)) {
+            let residual =
+                |a: usize| weight * (f64::from(u8::from(usize::from(class) == a + 1)) - f64::from_bits(p[a]));
+            r0[before..before + e].fill(residual(0));
+            r1[before..before + e].fill(residual(1));
             before += e;
+        }
+        let (passive, detractor) = self.pull.split_at(GAINS * many);
+        let pulls = passive.chunks_exact(many).zip(detractor.chunks_exact(many));
+        for (sums, (passive, detractor)) in sums.chunks_exact_mut(many).zip(pulls) {
+            let of_passive = r0.iter().zip(passive);
+            let of_detractor = r1.iter().zip(detractor);
+            for ((sum, (r0, passive)), (r1, detractor)) in sums.iter_mut().zip(of_passive).zip(of_detractor) {
+                *sum += r0 * passive + r1 * detractor;
+            }
         }
     }
 }
@@ -320,16 +414,16 @@ impl<'a> Walk<'a> {
     }
 
     /// Adds the own part of an answer of the target.
-    fn add_own(&mut self, gains: &[Gain], class: u8, weight: f64) {
+    fn add_own(&mut self, gains: &[u64], class: u8, weight: f64) {
         self.weight += weight;
         self.detractors += if class == 2 { weight } else { 0.0 };
-        for gain in gains {
-            let own = &mut self.own[usize::from(gain.at)];
+        for gain in gains.chunks_exact(WORDS_OF_A_GAIN) {
+            let own = &mut self.own[gain[0] as usize];
             if own[OWN - 1] == 0.0 {
-                self.touched.push(gain.at);
+                self.touched.push(gain[0] as u16);
             }
-            for (sum, gain) in own.iter_mut().zip(gain.gains) {
-                *sum += weight * gain;
+            for (sum, gain) in own.iter_mut().zip(&gain[1..]) {
+                *sum += weight * f64::from_bits(*gain);
             }
             own[OWN - 1] += weight;
         }

@@ -76,7 +76,7 @@ pub fn own_effects(
         *between = reml(&estimates, &variances)?.between;
     }
     let pooled = Pooled::of(&owners, between, estimate, block)?;
-    let degrees = analysis.support[touchpoint].exposed_clusters as f64 - 1.0;
+    let degrees = analysis.support[touchpoint].degrees();
     let levels = (0..split.column_of_level.len())
         .map(|level| split.effect(analysis, fitted, &fit, &covariance, &pooled, level, degrees))
         .collect();

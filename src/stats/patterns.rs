@@ -7,6 +7,9 @@
 
 use super::problem::{Class, Covariate, Problem, State};
 
+/// The level of those that too few answers have to stand alone.
+pub const POOLED: &str = "(few answers)";
+
 /// Levels with fewer answers than this are pooled.
 const FEWEST_OF_A_LEVEL: usize = 50;
 
@@ -20,7 +23,7 @@ pub struct Levels {
     pub level_of: Vec<u16>,
     /// Names by level in the model.
     pub names: Vec<String>,
-    /// Whether rare levels were pooled: as `(other)`, or into the reference where even together they are rare.
+    /// Whether rare levels were pooled: as [`POOLED`], or into the reference where even together they are rare.
     pub is_pooled: bool,
 }
 
@@ -39,6 +42,10 @@ pub struct Patterns {
     pub counts: Vec<[u32; 3]>,
     /// What an answer's own weight is multiplied with.
     pub scale: f64,
+    /// Per pattern: its profile, the levels of all covariates together.
+    pub profile_of: Vec<u32>,
+    /// Per profile: the first pattern that has it.
+    pub profiles: Vec<u32>,
 }
 
 impl Patterns {
@@ -58,6 +65,8 @@ impl Patterns {
             counts: Vec::new(),
             scale,
             levels,
+            profile_of: Vec::new(),
+            profiles: Vec::new(),
         };
         const BLOCK: usize = 1024;
         let mut block: Vec<u64> = Vec::new();
@@ -79,6 +88,7 @@ impl Patterns {
                 patterns.counts[pattern as usize][class] += 1;
             }
         }
+        (patterns.profile_of, patterns.profiles) = keys.profiles(patterns.levels.len());
         patterns.codes = keys.unpack();
         patterns
     }
@@ -104,6 +114,17 @@ impl Patterns {
     /// The state of a touchpoint in a pattern.
     pub fn state(&self, touchpoint: usize, pattern: usize) -> State {
         State::ALL[usize::from(self.codes[self.levels.len() + touchpoint][pattern])]
+    }
+
+    /// The states of a touchpoint, pattern by pattern.
+    pub fn states(&self, touchpoint: usize) -> impl Iterator<Item = State> + '_ {
+        self.codes[self.levels.len() + touchpoint].iter().map(|code| State::ALL[usize::from(*code)])
+    }
+
+    /// The weight of an answer as the model counts it.
+    #[inline]
+    pub fn weight(&self, problem: &Problem, answer: usize) -> f64 {
+        problem.weight(answer) * self.scale
     }
 
     /// One answer as the model counts it.
@@ -155,7 +176,7 @@ fn levels(problem: &Problem, covariate: &Covariate) -> Levels {
         for code in (0..counts.len()).filter(|code| is_rare(*code)) {
             level_of[code] = names.len() as u16;
         }
-        names.push("(other)".into());
+        names.push(POOLED.into());
     }
     Levels { level_of, names, is_pooled: rare > 0 }
 }
@@ -166,6 +187,12 @@ struct Field {
     word: usize,
     shift: u32,
     bits: u32,
+}
+
+impl Field {
+    fn mask(&self) -> u64 {
+        (1 << self.bits) - 1
+    }
 }
 
 fn fields(problem: &Problem, levels: &[Levels]) -> Vec<Field> {
@@ -237,11 +264,31 @@ impl Keys {
         self.slots = slots;
     }
 
+    /// Keys that agree in their first fields, numbered in order; and the first key of each number.
+    fn profiles(&self, fields: usize) -> (Vec<u32>, Vec<u32>) {
+        let mut masks = vec![0u64; self.words];
+        for field in &self.fields[..fields] {
+            masks[field.word] |= field.mask() << field.shift;
+        }
+        let mut seen = Keys::new(&self.fields);
+        let (mut of_key, mut first) = (Vec::with_capacity(self.len()), Vec::new());
+        let mut masked = vec![0u64; self.words];
+        for (at, key) in self.keys.chunks_exact(self.words).enumerate() {
+            masked.iter_mut().zip(key).zip(&masks).for_each(|((masked, word), mask)| *masked = word & mask);
+            let profile = seen.position(&masked);
+            if profile as usize == first.len() {
+                first.push(at as u32);
+            }
+            of_key.push(profile);
+        }
+        (of_key, first)
+    }
+
     fn unpack(self) -> Vec<Vec<u16>> {
         self.fields
             .iter()
             .map(|field| {
-                let mask = (1u64 << field.bits) - 1;
+                let mask = field.mask();
                 let code = |key: &[u64]| ((key[field.word] >> field.shift) & mask) as u16;
                 self.keys.chunks_exact(self.words).map(code).collect()
             })
@@ -292,6 +339,11 @@ mod tests {
         assert!((patterns.scale - 5.0 / 16.0).abs() < 1e-15);
         assert_eq!(patterns.counts, [[2, 0, 0], [0, 0, 1], [1, 0, 1]]);
         assert!((patterns.weights[2][2] - 6.0 * 5.0 / 16.0).abs() < 1e-15);
+        // Without covariates everybody is alike.
+        assert_eq!(
+            (patterns.profile_of.as_slice(), patterns.profiles.as_slice()),
+            ([0; 3].as_slice(), [0].as_slice())
+        );
         assert_eq!(patterns.state(39, 0), State::Yes);
         assert_eq!(patterns.state(38, 2), State::Yes);
         assert_eq!(patterns.state(38, 0), State::No);
@@ -321,7 +373,7 @@ mod tests {
             covariates: vec![Covariate { name: "region".into(), levels: names(7), codes: &codes }],
         };
         let found = &Patterns::of(&problem).levels[0];
-        assert_eq!(found.names, ["l1", "l0", "(other)"]);
+        assert_eq!(found.names, ["l1", "l0", POOLED]);
         assert_eq!(found.level_of, [1, 0, 2, 2, 2, 2, 2]);
         // Even together too rare: they join the reference.
         problem.classes = &classes[..290];

@@ -116,7 +116,7 @@ pub fn weighted_effects(
             }
             let process = covariance(&everyone.groupings, &everyone.patterns.of_answer, &[&all])
                 .map(|covariance| covariance[(0, 0)].sqrt());
-            let degrees = analysis.support[touchpoint].exposed_clusters as f64 - 1.0;
+            let degrees = analysis.support[touchpoint].degrees();
             Ok(Weighted {
                 nps_points: Estimate::of(value, process, None, degrees),
                 std_error_of_known: known,

@@ -60,6 +60,36 @@ fn the_published_figures_are_those_of_the_data() {
     assert!((share - 2494.0 / 3211.0).abs() < 1e-12, "{share}");
     assert_eq!(impact.row("touchpoint", "ticket_opened")["not_measured_responses"], "8167");
 
+    // What dominates, adjusted: parcels that were not there, one way or the other.
+    let number = |row: &std::collections::BTreeMap<&str, &str>, column: &str| -> f64 {
+        row[column].parse().unwrap_or_else(|_| panic!("{column} is {:?}", row[column]))
+    };
+    assert_eq!(not_delivered["verdict"], "drives detractors");
+    let low = number(&not_delivered, "total_nps_points_low");
+    let high = number(&not_delivered, "total_nps_points_high");
+    // Of 3,211 among 8,167, at most 200 points each; and far from nothing.
+    assert!(20.0 < low && low < high && high < 200.0 * 3211.0 / 8167.0, "{low} to {high}");
+    assert!(number(&not_delivered, "e_value_limit") > 2.0);
+    assert!(number(&not_delivered, "q_value") < 1e-6);
+    for row in &impact.rows {
+        let row: std::collections::BTreeMap<&str, &str> =
+            impact.columns.iter().map(String::as_str).zip(row.iter().map(String::as_str)).collect();
+        match (row["touchpoint"], row["verdict"]) {
+            ("not_delivered" | "overdue", verdict) => assert_eq!(verdict, "drives detractors"),
+            // 97 late parcels, 7 of them very late: too few to tell.
+            ("late" | "very_late", verdict) => assert_eq!(verdict, "not enough evidence"),
+            ("early", verdict) => {
+                assert!(["protects", "not enough evidence"].contains(&verdict), "{verdict}")
+            }
+            (counts, verdict) if counts.starts_with("failures_met") => assert_eq!(verdict, ""),
+            // There are no tickets, calls, bills or returns among the exports.
+            (other, verdict) => assert_eq!(verdict, "not measured", "{other}"),
+        }
+        if row["role"] == "lever" && row["total_nps_points"] != "" && row["touchpoint"] != "not_delivered" {
+            assert!(number(&row, "total_nps_points") < number(&not_delivered, "total_nps_points"));
+        }
+    }
+
     // One of them, from its source row to what it had met.
     let row = undelivered.only("nps_class", &["detractor"]).rows.remove(0);
     let value = |name: &str| row[exposures.column(name)].as_str();
@@ -77,6 +107,8 @@ fn the_published_figures_are_those_of_the_data() {
         "answered",
         "not_delivered",
         "Parcel had not come by the time of the answer",
+        "with none of them",
+        "predicted detractor",
     ] {
         assert!(trace.contains(word), "the trace does not say {word}\n{trace}");
     }
