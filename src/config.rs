@@ -38,6 +38,8 @@ pub struct Config {
     pub segments: Vec<String>,
     /// Columns of the purchases or surveys that are held equal beside the segments and the built-in ones.
     pub covariates: Vec<String>,
+    /// The dimension of the sheets, one of the segments; none: the first of them.
+    pub sheet_dimension: Option<String>,
     /// Days after which an unanswered journey is taken to be over.
     pub journey_days: u32,
     /// Days that a link without an order, and an answer about its customer, look back.
@@ -93,6 +95,8 @@ pub struct Analysis {
     pub cluster: Clusters,
     /// Fewer exposed customers than this are not enough evidence.
     pub min_responses: u32,
+    /// Figures of fewer answers than this are not shown on pages.
+    pub min_cell: u32,
     /// Effects inside both margins are not worth acting on: NPS points of the whole, and detractor risk
     /// per exposed person.
     pub margin_nps_points: f64,
@@ -345,6 +349,8 @@ struct Typed {
     retention: TypedRetention,
     #[serde(default)]
     metrics: TypedMetrics,
+    #[serde(default)]
+    sheets: TypedSheets,
     plausible_until: Option<Spanned<String>>,
     sources: Spanned<BTreeMap<String, Spanned<TypedSource>>>,
     #[serde(default)]
@@ -385,6 +391,12 @@ impl Default for TypedJourney {
     }
 }
 
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct TypedSheets {
+    dimension: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct TypedAnalysis {
@@ -395,6 +407,7 @@ struct TypedAnalysis {
     repeat_responses: RepeatResponses,
     cluster: Clusters,
     min_responses: u32,
+    min_cell: u32,
     margin_nps_points: f64,
     margin_risk_difference: f64,
     max_rejected_share: f64,
@@ -411,6 +424,7 @@ impl Default for TypedAnalysis {
             repeat_responses: RepeatResponses::All,
             cluster: Clusters::Customer,
             min_responses: 30,
+            min_cell: 5,
             margin_nps_points: 0.1,
             margin_risk_difference: 0.01,
             max_rejected_share: 0.01,
@@ -757,6 +771,16 @@ impl Place<'_> {
                 }
             }
         }
+        if let Some(dimension) = &typed.sheets.dimension
+            && !typed.segments.contains(dimension)
+        {
+            let names: Vec<&str> = typed.segments.iter().map(String::as_str).collect();
+            let refused = self.error_of("sheets.dimension", format!("`{dimension}` is not one of `segments`"));
+            return Err(match nearest(dimension, &names) {
+                Some(name) => refused.hint(format!("did you mean `{name}`?")),
+                None => refused.hint("sheets are for a dimension that reports are broken down by"),
+            });
+        }
         let retention = self.retention(typed.retention)?;
         let metrics_textfile = typed.metrics.textfile.map(|path| base.join(path));
         let config = Config {
@@ -776,6 +800,7 @@ impl Place<'_> {
             },
             segments: typed.segments,
             covariates: typed.covariates,
+            sheet_dimension: typed.sheets.dimension,
             journey_days: typed.journey.journey_days,
             lookback_days: typed.journey.lookback_days,
             analysis,
@@ -820,6 +845,11 @@ impl Place<'_> {
                     .hint(format!("give a number from 0 to {most}")));
             }
         }
+        if typed.min_cell == 0 {
+            return Err(self
+                .error_of("analysis.min_cell", "`analysis.min_cell` is 0")
+                .hint("give at least 1; figures of fewer answers than this are not shown on pages"));
+        }
         for (name, share) in [
             ("analysis.max_rejected_share", typed.max_rejected_share),
             ("analysis.min_link_rate", typed.min_link_rate),
@@ -854,6 +884,7 @@ impl Place<'_> {
             repeat_responses: typed.repeat_responses,
             cluster: typed.cluster,
             min_responses: typed.min_responses,
+            min_cell: typed.min_cell,
             margin_nps_points: typed.margin_nps_points,
             margin_risk_difference: typed.margin_risk_difference,
             max_rejected_share: typed.max_rejected_share,

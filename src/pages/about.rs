@@ -59,6 +59,8 @@ impl Facts {
             is_sample: said("/embedded").and_then(Value::as_bool).unwrap_or(false),
             frozen_period: None,
             score_max: said("/score/max").and_then(Value::as_i64).unwrap_or(10),
+            promoter_min: said("/score/promoter_min").and_then(Value::as_i64).unwrap_or(9),
+            detractor_max: said("/score/detractor_max").and_then(Value::as_i64).unwrap_or(6),
             first_dimension: dimensions.first().cloned(),
             sheet_dimension: sheet_dimension.clone(),
             min_cell,

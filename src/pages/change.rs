@@ -15,6 +15,8 @@ const WEEKS: usize = 26;
 const TRENDS: usize = 6;
 const DETAILS: usize = 3;
 const RESTATED: usize = 24;
+/// A score in whole points of so many answers is off by one answer at most.
+const TOLD_BY_A_SUM: u64 = 200;
 
 /// NPS of the window and of each period that may be shown, the oldest first.
 pub struct Scores {
@@ -71,11 +73,14 @@ impl Scores {
         Ok(scores)
     }
 
-    /// Leaves out periods of few answers, and what would tell them.
+    /// Leaves out periods of few answers. Scores are shown in whole points: only a window of few answers
+    /// would tell them as the rest of a sum.
     fn hide(&mut self, min_cell: u64) {
         let sizes: Vec<u64> = self.periods.iter().map(|score| score.responses).collect();
         let mut shown: Vec<bool> = sizes.iter().map(|responses| *responses >= min_cell).collect();
-        hide_complements(&sizes, &mut shown, min_cell);
+        if self.window.as_ref().is_none_or(|window| window.responses < TOLD_BY_A_SUM) {
+            hide_complements(&sizes, &mut shown, min_cell);
+        }
         let mut shown = shown.into_iter();
         self.periods.retain(|_| shown.next().unwrap_or(false));
         if self.window.as_ref().is_some_and(|window| window.responses < min_cell) {
@@ -343,6 +348,10 @@ mod tests {
         let mut scores = Scores { window: Some(score("window", 4)), periods: Vec::new(), weighted: None };
         scores.hide(5);
         assert_eq!(scores.headline(), None);
+        let periods = vec![score("2026-08", 400), score("2026-09", 3), score("2026-10", 300)];
+        let mut scores = Scores { window: Some(score("window", 703)), periods, weighted: None };
+        scores.hide(5);
+        assert_eq!(scores.periods.len(), 2);
     }
 
     #[test]

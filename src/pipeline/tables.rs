@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, StringArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, StringArray};
 use arrow::datatypes::{Field, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::Column as ColumnRef;
 use datafusion::logical_expr::{Expr, cast};
 use datafusion::prelude::DataFrame;
@@ -90,6 +91,10 @@ impl Job<'_> {
         let text = |f: &dyn Fn(&Query, &Column) -> String| -> ArrayRef {
             Arc::new(StringArray::from_iter_values(columns.iter().map(|(query, column)| f(query, column))))
         };
+        let mut examples = Vec::new();
+        for query in columns.iter().map(|(query, _)| query).collect::<Vec<_>>().chunk_by(|a, b| a.name == b.name) {
+            examples.extend(self.examples(query[0]).await.with("table", &query[0].name)?);
+        }
         let mut position = 0;
         let mut table = String::new();
         let positions: Int64Array = columns
@@ -108,6 +113,17 @@ impl Job<'_> {
             ("column", text(&|_, column| column.name.clone())),
             ("type", text(&|_, column| column.kind.as_str().into())),
             ("meaning", text(&|_, column| column.meaning.clone())),
+            ("unit", Arc::new(columns.iter().map(|(_, column)| unit_of(column)).collect::<StringArray>())),
+            (
+                "is_key",
+                Arc::new(
+                    columns
+                        .iter()
+                        .map(|(query, column)| Some(query.grain.contains(&column.name)))
+                        .collect::<BooleanArray>(),
+                ),
+            ),
+            ("example", Arc::new(StringArray::from(examples))),
         ])?;
         let meanings = [
             ("table", ColumnKind::Text, "the published table"),
@@ -116,7 +132,10 @@ impl Job<'_> {
             ("position", ColumnKind::Integer, "the column's place, from 1"),
             ("column", ColumnKind::Text, "its name"),
             ("type", ColumnKind::Text, "text, integer, float, boolean or timestamp (UTC, microseconds)"),
-            ("meaning", ColumnKind::Text, "what it means, with its unit"),
+            ("meaning", ColumnKind::Text, "what it means"),
+            ("unit", ColumnKind::Text, "points (of NPS), 0 to 1 (a share), days, hours, UTC; null where there is none"),
+            ("is_key", ColumnKind::Boolean, "it is one of the columns that name a row"),
+            ("example", ColumnKind::Text, "a value of this run; null where a column tells of customers"),
         ];
         let schema = write::schema(
             meanings.iter().map(|(name, kind, text)| write::field(name, *kind, text)).collect(),
@@ -133,6 +152,26 @@ impl Job<'_> {
         write::write_parts(stream, schema, &metadata, &mut parts).await
     }
 
+    /// A value of each column of a table, of its first rows; none of a table that tells of customers.
+    async fn examples(&self, query: &Query) -> Result<Vec<Option<String>>> {
+        let (plan, schema) = self.published(query).await?;
+        if !query.name.starts_with("rpt_") {
+            return Ok(vec![None; schema.fields().len()]);
+        }
+        let plan = plan.limit(0, Some(EXAMPLE_ROWS)).map_err(|e| engine::error(e, &query.name))?;
+        let rows = self.engine.collect(plan, &query.name).await?;
+        let options = FormatOptions::default();
+        let example = |column: usize| -> Option<String> {
+            rows.iter().find_map(|rows| {
+                let values = rows.column(column);
+                let written = ArrayFormatter::try_new(values.as_ref(), &options).ok()?;
+                let known = (0..values.len()).find(|row| values.is_valid(*row))?;
+                Some(written.value(known).to_string())
+            })
+        };
+        Ok((0..schema.fields().len()).map(example).collect())
+    }
+
     pub(super) fn metadata(&self, table: &str, sentence: &str, grain: &[String]) -> Vec<(String, String)> {
         vec![
             ("aftersale.table".into(), table.into()),
@@ -141,6 +180,24 @@ impl Job<'_> {
             ("aftersale.schema_version".into(), SCHEMA_VERSION.into()),
             ("aftersale.fingerprint".into(), self.fingerprint.clone()),
         ]
+    }
+}
+
+/// Rows that are looked through for examples.
+const EXAMPLE_ROWS: usize = 50;
+
+/// The unit of a column, where its name or its meaning says it.
+fn unit_of(column: &Column) -> Option<&'static str> {
+    let (name, meaning) = (column.name.as_str(), column.meaning.as_str());
+    let says = |words: &[&str]| words.iter().any(|word| name.contains(word) || meaning.contains(word));
+    match column.kind {
+        ColumnKind::Timestamp => Some("UTC"),
+        ColumnKind::Text | ColumnKind::Boolean => None,
+        _ if says(&["in points", "NPS points", "nps_points"]) => Some("points"),
+        _ if name.ends_with("_hours") => Some("hours"),
+        _ if name.starts_with("x_days") || name.ends_with("_days") || name == "days_late" => Some("days"),
+        _ if says(&["from 0 to 1", "_share"]) || name == "reach" || name == "share" => Some("0 to 1"),
+        _ => None,
     }
 }
 

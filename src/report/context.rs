@@ -43,6 +43,9 @@ pub struct Run {
     pub frozen_period: Option<String>,
     /// The highest score of the survey's scale: quotes stand beside "3 of 10".
     pub score_max: i64,
+    /// Promoters score this or more, detractors `detractor_max` or less.
+    pub promoter_min: i64,
+    pub detractor_max: i64,
     /// The first entry of `segments`: whose best quarter is "within reach".
     pub first_dimension: Option<String>,
     /// `[sheets] dimension`
@@ -110,7 +113,7 @@ pub struct Leadership {
     pub run: Run,
     pub links: Links,
     /// The newest period, or the window where that has fewer than `analysis.min_responses` answers; `None`
-    /// without any answer: the page then shows its last part only.
+    /// with fewer than `analysis.min_cell` answers in all: the page then shows its last part only.
     pub headline: Option<Nps>,
     /// `rpt_nps`, period `window`; `None` together with the headline.
     pub window: Option<Nps>,

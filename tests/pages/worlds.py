@@ -331,7 +331,7 @@ class World:
             "run_id": f"{last}-31-{hashlib.sha256(self.name.encode()).hexdigest()[:12]}-5b163aa0",
             "as_of": f"{last}-31", "window_from": f"{month_name(self.start, 0)}-01", "window_to": f"{last}-31",
             "version": "0.1.0", "fingerprint": hashlib.sha256(self.name.encode()).hexdigest(), "inputs": 13,
-            "is_sample": self.is_sample, "frozen_period": None, "score_max": 10,
+            "is_sample": self.is_sample, "frozen_period": None, "score_max": 10, "promoter_min": 9, "detractor_max": 6,
             "first_dimension": self.dimensions[0] if self.dimensions else None,
             "sheet_dimension": "store_id", "min_cell": MIN_CELL, "margin_nps_points": MARGIN,
         }
