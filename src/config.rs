@@ -775,7 +775,8 @@ impl Place<'_> {
             && !typed.segments.contains(dimension)
         {
             let names: Vec<&str> = typed.segments.iter().map(String::as_str).collect();
-            let refused = self.error_of("sheets.dimension", format!("`{dimension}` is not one of `segments`"));
+            let refused =
+                self.error_of("sheets.dimension", format!("`{dimension}` is not one of `segments`"));
             return Err(match nearest(dimension, &names) {
                 Some(name) => refused.hint(format!("did you mean `{name}`?")),
                 None => refused.hint("sheets are for a dimension that reports are broken down by"),

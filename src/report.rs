@@ -51,10 +51,8 @@ impl Templates {
         engine.set_trim_blocks(true);
         engine.set_lstrip_blocks(true);
         for folder in FOLDERS {
-            let files = match folder {
-                "" => FILES.files(),
-                folder => FILES.get_dir(folder).map(Dir::files).unwrap_or_default(),
-            };
+            let dir = if folder.is_empty() { Some(&FILES) } else { FILES.get_dir(folder) };
+            let files = dir.into_iter().flat_map(Dir::files);
             for file in files {
                 let (Some(name), Some(text)) = (file.path().to_str(), file.contents_utf8()) else { continue };
                 if [".html", ".md", ".txt"].iter().any(|ending| name.ends_with(ending)) {
@@ -142,19 +140,22 @@ fn wrong(name: &str, error: &minijinja::Error) -> Error {
 /// `t(key, …)` and `t_or(key, fallback)`.
 fn say(engine: &mut Environment<'static>, words: &Arc<Words>) {
     let of = words.clone();
-    engine.add_function("t", move |key: String, given: Kwargs| -> std::result::Result<String, minijinja::Error> {
-        let value = |name: &str| -> Option<words::Filling> {
-            let value: Value = given.get(name).ok()?;
-            Some(match value.kind() {
-                ValueKind::Number if value.is_integer() => {
-                    words::Filling::Count(i64::try_from(value.clone()).unwrap_or(i64::MAX))
-                }
-                ValueKind::Undefined => return None,
-                _ => words::Filling::Text(value.to_string()),
-            })
-        };
-        of.say(&key, value).map_err(|what| minijinja::Error::new(ErrorKind::InvalidOperation, what))
-    });
+    engine.add_function(
+        "t",
+        move |key: String, given: Kwargs| -> std::result::Result<String, minijinja::Error> {
+            let value = |name: &str| -> Option<words::Filling> {
+                let value: Value = given.get(name).ok()?;
+                Some(match value.kind() {
+                    ValueKind::Number if value.is_integer() => {
+                        words::Filling::Count(i64::try_from(value.clone()).unwrap_or(i64::MAX))
+                    }
+                    ValueKind::Undefined => return None,
+                    _ => words::Filling::Text(value.to_string()),
+                })
+            };
+            of.say(&key, value).map_err(|what| minijinja::Error::new(ErrorKind::InvalidOperation, what))
+        },
+    );
     let of = words.clone();
     engine.add_function("t_or", move |key: String, fallback: Value| -> String {
         of.entry(&key).and_then(|entry| entry.as_str()).map_or_else(|| fallback.to_string(), str::to_string)
@@ -190,7 +191,8 @@ fn count(engine: &mut Environment<'static>, words: &Arc<Words>) {
     let of = words.clone();
     engine.add_filter("number", move |x: f64, places: usize| of.format.decimals(x, places));
     let of = words.clone();
-    engine.add_filter("period_beside", move |period: String, other: String| of.period_beside(&period, &other));
+    engine
+        .add_filter("period_beside", move |period: String, other: String| of.period_beside(&period, &other));
     let of = words.clone();
     engine.add_filter("period_short", move |period: String, before: Option<String>| {
         of.format.period_short(&period, before.as_deref())
@@ -223,8 +225,8 @@ fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for three in bytes.chunks(3) {
-        let number = three.iter().fold(0u32, |number, byte| number << 8 | u32::from(*byte))
-            << (8 * (3 - three.len()));
+        let number =
+            three.iter().fold(0u32, |number, byte| number << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
         for place in 0..4 {
             match place <= three.len() {
                 true => text.push(char::from(LETTERS[(number >> (18 - 6 * place) & 63) as usize])),
@@ -292,7 +294,8 @@ mod tests {
 
     #[test]
     fn base64_as_others_write_it() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
+        {
             assert_eq!(base64(bytes.as_bytes()), text);
         }
     }

@@ -457,7 +457,8 @@ fn report(args: ReportArgs, terminal: &Terminal) -> Result<()> {
     let to = args.to.as_deref().map(from_here).transpose()?;
     let (url, note) = block_on(async move {
         let published = Published::open(&place, &config, args.place.run.as_deref()).await?;
-        let open = |place: &str| Store::open(place, &config.base, &config.environment.0).with("output", place);
+        let open =
+            |place: &str| Store::open(place, &config.base, &config.environment.0).with("output", place);
         let output = open(&place)?;
         if let Some(period) = &args.period {
             let frozen = pages::frozen::freeze(&published, &output, period).await?;

@@ -138,7 +138,12 @@ async fn trends(source: &Source<'_>, nps: &[Nps], cost: &Cost) -> Result<Vec<Tre
     for driver in cost.rows.iter().take(TRENDS) {
         let mut points: Vec<TrendPoint> = nps
             .iter()
-            .map(|row| TrendPoint { period: row.period.clone(), responses: 0, exposed_responses: 0, reach: None })
+            .map(|row| TrendPoint {
+                period: row.period.clone(),
+                responses: 0,
+                exposed_responses: 0,
+                reach: None,
+            })
             .collect();
         for row in rows.iter() {
             if row.said("touchpoint")? != driver.touchpoint {
@@ -198,7 +203,11 @@ async fn moves(source: &Source<'_>, until: &str, touchpoints: &Touchpoints) -> R
         previous_period = row.said("previous_period")?;
         let points = interval(row.number("nps_points")?, row.number("low")?, row.number("high")?);
         if let Some(points) = points {
-            found.push(Moving { component: row.said("component")?, touchpoint: row.said("touchpoint")?, points });
+            found.push(Moving {
+                component: row.said("component")?,
+                touchpoint: row.said("touchpoint")?,
+                points,
+            });
         }
     }
     let of = |component: &str| -> Option<Interval> {
@@ -228,7 +237,15 @@ async fn moves(source: &Source<'_>, until: &str, touchpoints: &Touchpoints) -> R
     let (component, largest_points) = (largest.component, largest.points.estimate);
     let ends = || parts.iter().map(|part| part.points.estimate).chain([total.estimate]);
     let axis = axis(ends().fold(0.0, f64::min), ends().fold(0.0, f64::max), 5);
-    Ok(Some(Moves { period: newest, previous_period, total, parts, axis, largest: component, largest_points }))
+    Ok(Some(Moves {
+        period: newest,
+        previous_period,
+        total,
+        parts,
+        axis,
+        largest: component,
+        largest_points,
+    }))
 }
 
 fn largest<'a>(parts: impl Iterator<Item = &'a Part>) -> Option<&'a Part> {
@@ -241,7 +258,9 @@ fn largest<'a>(parts: impl Iterator<Item = &'a Part>) -> Option<&'a Part> {
 
 /// The largest part that somebody can act on, or the touchpoint that is most of it.
 pub fn moved(moves: &Moves) -> Option<Moved> {
-    let whole = largest(moves.parts.iter().filter(|part| part.label.is_none() && part.component != Component::Level))?;
+    let whole = largest(
+        moves.parts.iter().filter(|part| part.label.is_none() && part.component != Component::Level),
+    )?;
     let details = moves.parts.iter().filter(|part| part.label.is_some() && part.component == whole.component);
     let is_most = |part: &&Part| {
         let (part, whole) = (part.points.estimate, whole.points.estimate);
@@ -272,7 +291,15 @@ async fn restated(source: &Source<'_>, touchpoints: &Touchpoints) -> Result<Vec<
             Some(id) => touchpoints.label(&id).or(Some(id)),
             None => None,
         };
-        restated.push(Restated { period: row.said("period")?, measure, label, is_share, was, is, why: row.said("reason")? });
+        restated.push(Restated {
+            period: row.said("period")?,
+            measure,
+            label,
+            is_share,
+            was,
+            is,
+            why: row.said("reason")?,
+        });
     }
     restated.truncate(RESTATED);
     Ok(restated)
@@ -356,6 +383,9 @@ mod tests {
 
     #[test]
     fn a_change_is_told_as_it_is_shown() {
-        assert_eq!([0.4, -0.4, 0.6, -3.0].map(direction), [Direction::Same, Direction::Same, Direction::Up, Direction::Down]);
+        assert_eq!(
+            [0.4, -0.4, 0.6, -3.0].map(direction),
+            [Direction::Same, Direction::Same, Direction::Up, Direction::Down]
+        );
     }
 }

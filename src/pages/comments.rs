@@ -230,7 +230,8 @@ mod tests {
         let repeated: Vec<(&str, &str)> = (0..20).map(|_| ("one", "dalmatian late parcel")).collect();
         assert!(!vocabulary(&repeated).words.contains("dalmatian"));
         let names: Vec<(String, String)> = (0..30).map(|n| (n.to_string(), "Maria came".into())).collect();
-        let names: Vec<(&str, &str)> = names.iter().map(|(who, text)| (who.as_str(), text.as_str())).collect();
+        let names: Vec<(&str, &str)> =
+            names.iter().map(|(who, text)| (who.as_str(), text.as_str())).collect();
         assert!(!vocabulary(&names).words.contains("maria"), "thirty is not many for a capital");
     }
 
@@ -238,7 +239,8 @@ mod tests {
     fn long_comments_end_with_a_sentence() {
         let long = format!("The parcel came late. {}", "the parcel ".repeat(40));
         assert_eq!(cut(&long), None, "the only end is too near to the start");
-        let long = format!("{}. {}", "the parcel came late and nobody called".repeat(3), "the parcel ".repeat(40));
+        let long =
+            format!("{}. {}", "the parcel came late and nobody called".repeat(3), "the parcel ".repeat(40));
         let text = cut(&long).unwrap();
         assert!(text.ends_with("called.") && text.chars().count() <= LETTERS);
         assert_eq!(cut("a\n\u{202e}b\u{0} c").as_deref(), Some("a b c"));

@@ -81,7 +81,8 @@ impl Touchpoints {
                 let (low, high) = (row.number(&format!("{name}_low"))?, row.number(&format!("{name}_high"))?);
                 Ok(interval(row.number(name)?, low, high))
             };
-            let rank = |name: &str| row.integer(name).map(|rank| rank.and_then(|rank| u64::try_from(rank).ok()));
+            let rank =
+                |name: &str| row.integer(name).map(|rank| rank.and_then(|rank| u64::try_from(rank).ok()));
             let [rank, low, high] = [rank("rank")?, rank("rank_low")?, rank("rank_high")?];
             let currency = row.said("currency")?;
             all.push(Touchpoint {
@@ -134,7 +135,11 @@ impl Touchpoints {
         let further = |one: &&Touchpoint| one.further(least);
         let needs = needs()?;
         Ok(Cost {
-            rows: self.of(Verdict::DrivesDetractors, &["lever"]).iter().filter_map(|one| one.driver(Mark::Cost, least)).collect(),
+            rows: self
+                .of(Verdict::DrivesDetractors, &["lever"])
+                .iter()
+                .filter_map(|one| one.driver(Mark::Cost, least))
+                .collect(),
             unclear: self.of(Verdict::NotEnoughEvidence, &["lever"]).iter().map(further).collect(),
             small: self.of(Verdict::NotWorthActingOn, &["lever"]).iter().map(further).collect(),
             unmeasured: self
@@ -189,7 +194,12 @@ impl Touchpoint {
     /// The share of detractors, where neither they nor the others are few.
     fn shown_share(&self, least: u64) -> Option<f64> {
         let share = self.detractor_share?;
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count again")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count again"
+        )]
         let detractors = (share * self.exposed_responses as f64).round() as u64;
         (detractors > 0 && may_be_shown(detractors, self.exposed_responses, least)).then_some(share)
     }
@@ -254,7 +264,8 @@ pub async fn doses(source: &Source<'_>, cost: &Cost) -> Result<Doses> {
         let measure = row.said("measure")?;
         let measure = measure.strip_suffix("_bin").unwrap_or(&measure).to_string();
         let exposed_responses = row.count("exposed_responses")?;
-        let share = interval(row.number("adjusted_detractor_share")?, row.number("low")?, row.number("high")?);
+        let share =
+            interval(row.number("adjusted_detractor_share")?, row.number("low")?, row.number("high")?);
         let Some(share) = share.filter(|_| exposed_responses >= source.facts.min_cell) else { continue };
         let bin = Bin {
             bin: row.said("bin")?,
@@ -297,7 +308,8 @@ pub fn reach(cost: &Cost, gain: &Gain) -> Option<Reach> {
         });
     }
     let costs = || rows.iter().filter(|row| row.mark == Mark::Cost);
-    let deepest = costs().max_by(|a, b| a.points_each.total_cmp(&b.points_each).then(b.number.cmp(&a.number)))?;
+    let deepest =
+        costs().max_by(|a, b| a.points_each.total_cmp(&b.points_each).then(b.number.cmp(&a.number)))?;
     let widest = costs().max_by(|a, b| a.reach.total_cmp(&b.reach).then(b.number.cmp(&a.number)))?;
     let (deepest, widest) = (deepest.label.clone(), widest.label.clone());
     let of = |value: fn(&Reached) -> f64| rows.iter().map(value);
@@ -320,8 +332,7 @@ fn contour(points: f64, x: &Axis, y: &Axis) -> Option<Contour> {
         let reach = x.low * (x.high / x.low).powf(f64::from(step) / f64::from(STEPS_OF_A_CONTOUR));
         Place { x: reach, y: points / reach }
     };
-    let path: Vec<Place> =
-        (0..=STEPS_OF_A_CONTOUR).map(place).filter(|place| place.y <= y.high).collect();
+    let path: Vec<Place> = (0..=STEPS_OF_A_CONTOUR).map(place).filter(|place| place.y <= y.high).collect();
     let begins_high = path.first().is_some_and(|first| first.y > 0.25 * y.high);
     (path.len() > 8 && begins_high).then_some(Contour { points, path })
 }

@@ -5,9 +5,7 @@ use super::change::{self, Scores};
 use super::drivers::{self, Touchpoints};
 use super::{Source, comments, places, stages, sure};
 use crate::error::{Error, Result};
-use crate::report::context::{
-    Cost, Driver, Leadership, Links, NoFollowUps, Short, WinBack, Wording,
-};
+use crate::report::context::{Cost, Driver, Leadership, Links, NoFollowUps, Short, WinBack, Wording};
 
 /// The page of the run, or of one of its periods.
 pub async fn page(source: &Source<'_>, period: Option<&str>, links: Links) -> Result<Leadership> {
@@ -28,7 +26,11 @@ pub async fn page(source: &Source<'_>, period: Option<&str>, links: Links) -> Re
         None => scores.headline(),
     };
     let comments = comments::read(source).await?;
-    let missing = if answers.counted > 0 && answers.known == 0 { NoFollowUps::NoCustomers } else { NoFollowUps::NotBuilt };
+    let missing = if answers.counted > 0 && answers.known == 0 {
+        NoFollowUps::NoCustomers
+    } else {
+        NoFollowUps::NotBuilt
+    };
     let mut run = facts.run.clone();
     run.frozen_period = period.map(str::to_string);
     Ok(Leadership {

@@ -214,14 +214,18 @@ mod tests {
 
     fn of(segments: &[(&str, Here)], whole: &Here) -> Option<SegmentTable> {
         let segments = segments.iter().map(|(name, here)| {
-            (name.to_string(), Here { responses: here.responses, detractors: here.detractors, met: here.met.clone() })
+            (
+                name.to_string(),
+                Here { responses: here.responses, detractors: here.detractors, met: here.met.clone() },
+            )
         });
         table("store_id", &segments.collect(), whole, &[("late", "Late")], 30, 5)
     }
 
     #[test]
     fn figures_are_per_100_answers_of_the_segment() {
-        let table = of(&[("b", here(50, 10, 10, 5.0)), ("a", here(40, 8, 20, 2.0))], &here(90, 18, 30, 7.0)).unwrap();
+        let table =
+            of(&[("b", here(50, 10, 10, 5.0)), ("a", here(40, 8, 20, 2.0))], &here(90, 18, 30, 7.0)).unwrap();
         let rows: Vec<(&str, Option<f64>)> =
             table.rows.iter().map(|row| (row.segment.as_str(), row.cells[0].detractors_per_100)).collect();
         assert_eq!(rows, [("", Some(100.0 * 7.0 / 90.0)), ("a", Some(5.0)), ("b", Some(10.0))]);
@@ -240,7 +244,8 @@ mod tests {
         let segments =
             [("a", here(50, 10, 10, 5.0)), ("b", here(40, 8, 3, 2.0)), ("c", here(100, 22, 30, 2.0))];
         let table = of(&segments, &whole).unwrap();
-        let cells: Vec<bool> = table.rows.iter().map(|row| row.cells[0].detractors_per_100.is_some()).collect();
+        let cells: Vec<bool> =
+            table.rows.iter().map(|row| row.cells[0].detractors_per_100.is_some()).collect();
         // The whole less `a` and `c` would be `b`: the smaller of them goes too.
         assert_eq!(cells, [true, false, false, true]);
         assert!(table.rows.iter().all(|row| row.detractor_share.is_some()));
@@ -248,6 +253,8 @@ mod tests {
 
     #[test]
     fn a_dimension_of_small_segments_is_no_table() {
-        assert!(of(&[("a", here(50, 10, 10, 5.0)), ("b", here(29, 8, 9, 2.0))], &here(79, 18, 19, 7.0)).is_none());
+        assert!(
+            of(&[("a", here(50, 10, 10, 5.0)), ("b", here(29, 8, 9, 2.0))], &here(79, 18, 19, 7.0)).is_none()
+        );
     }
 }

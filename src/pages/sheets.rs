@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use datafusion::logical_expr::{JoinType, lit, when};
 use sha2::{Digest, Sha256};
 
-use super::comments::{self, Vocabulary};
+use super::comments::Vocabulary;
 use super::drivers::Touchpoints;
 use super::{Source, may_be_shown};
 use crate::engine;
@@ -44,10 +44,10 @@ pub async fn register(source: &Source<'_>) -> Result<()> {
         let journeys = journeys
             .select(vec![named("journey_id").alias("sheet_journey"), named(dimension).alias("sheet_value")])
             .map_err(failed)?;
-        let is_one_of_many =
-            named("segment").eq(lit(OTHER_SEGMENT)).and(named("sheet_value").is_not_null());
-        let segment = when(is_one_of_many, named("sheet_value")).otherwise(named("segment")).map_err(failed)?;
-        let kept = columns.map(named).into_iter().chain([segment.alias("segment")]).collect();
+        let is_one_of_many = named("segment").eq(lit(OTHER_SEGMENT)).and(named("sheet_value").is_not_null());
+        let segment =
+            when(is_one_of_many, named("sheet_value")).otherwise(named("segment")).map_err(failed)?;
+        let kept: Vec<_> = columns.map(named).into_iter().chain([segment.alias("segment")]).collect();
         answers = answers
             .join(journeys, JoinType::Left, &["journey_id"], &["sheet_journey"], None)
             .and_then(|rows| rows.select(kept))
@@ -195,9 +195,9 @@ struct Scores {
 impl Scores {
     fn of(values: &[Value]) -> Scores {
         let all = values.iter().fold(nobody(), |all, value| plus(&all, &value.sums, 1.0));
-        let judged: Vec<usize> =
-            (0..values.len()).filter(|at| values[*at].responses() >= FEWEST).collect();
-        let own: Vec<(f64, f64)> = judged.iter().filter_map(|at| values[*at].sums.adjusted_points()).collect();
+        let judged: Vec<usize> = (0..values.len()).filter(|at| values[*at].responses() >= FEWEST).collect();
+        let own: Vec<(f64, f64)> =
+            judged.iter().filter_map(|at| values[*at].sums.adjusted_points()).collect();
         let (estimates, variances): (Vec<f64>, Vec<f64>) = own.into_iter().unzip();
         let z = normal_quantile(0.975);
         let mut scores = Scores {
@@ -213,7 +213,9 @@ impl Scores {
             })
             .collect();
         let drawn = pooling::drawn(&estimates, &variances);
-        for (((at, drawn), q_value), estimate) in judged.iter().zip(drawn).zip(q_values(&p_values)).zip(estimates) {
+        for (((at, drawn), q_value), estimate) in
+            judged.iter().zip(drawn).zip(q_values(&p_values)).zip(estimates)
+        {
             let reach = z * drawn.std_error;
             scores.pooled[*at] = Some(Interval {
                 estimate: drawn.value,
@@ -231,7 +233,14 @@ impl Scores {
 }
 
 fn nobody() -> Sums {
-    Sums { promoters: 0.0, passives: 0.0, detractors: 0.0, net_net: 0.0, net_answers: 0.0, answers_answers: 0.0 }
+    Sums {
+        promoters: 0.0,
+        passives: 0.0,
+        detractors: 0.0,
+        net_net: 0.0,
+        net_answers: 0.0,
+        answers_answers: 0.0,
+    }
 }
 
 /// A customer of two values counts as two.
@@ -254,7 +263,8 @@ fn fix(at: usize, values: &[Value], cost: &[Driver], min_cell: u64) -> Option<Fi
     let mut best: Option<(f64, Fix)> = None;
     for driver in cost.iter().filter(|driver| driver.action.is_some()) {
         let exposed = here.reach(&driver.touchpoint);
-        let (Some(reach), true) = (driver.reach.filter(|reach| *reach > 0.0), may_be_shown(exposed, here.linked, min_cell))
+        let (Some(reach), true) =
+            (driver.reach.filter(|reach| *reach > 0.0), may_be_shown(exposed, here.linked, min_cell))
         else {
             continue;
         };
@@ -405,7 +415,8 @@ mod tests {
 
     #[test]
     fn file_names_are_safe_and_differ() {
-        let names = ["Girona", "girona", "../../etc/passwd", "CON", "", "   ", "日本", "a/b", "a\\b", "<b>", "x\0y"];
+        let names =
+            ["Girona", "girona", "../../etc/passwd", "CON", "", "   ", "日本", "a/b", "a\\b", "<b>", "x\0y"];
         let files: BTreeSet<String> = names.iter().map(|name| file_of(name)).collect();
         assert_eq!(files.len(), names.len());
         for file in &files {
@@ -418,7 +429,12 @@ mod tests {
 
     #[test]
     fn scores_are_drawn_towards_the_whole() {
-        let values = [value("bad", 10, 20, 70, 0), value("good", 60, 30, 10, 0), value("some", 6, 3, 2, 0), value("few", 9, 0, 0, 0)];
+        let values = [
+            value("bad", 10, 20, 70, 0),
+            value("good", 60, 30, 10, 0),
+            value("some", 6, 3, 2, 0),
+            value("few", 9, 0, 0, 0),
+        ];
         let scores = Scores::of(&values);
         assert!((scores.whole - 100.0 * 3.0 / 220.0).abs() < 1e-9);
         assert_eq!(scores.banners, [Banner::Below, Banner::Above, Banner::Same, Banner::Few]);
@@ -435,7 +451,13 @@ mod tests {
 
     #[test]
     fn what_to_fix_is_met_more_often_than_in_values_alike() {
-        let values = [value("a", 50, 30, 20, 30), value("b", 50, 30, 20, 10), value("c", 50, 30, 20, 10), value("d", 50, 30, 20, 10), value("e", 5, 3, 2, 10)];
+        let values = [
+            value("a", 50, 30, 20, 30),
+            value("b", 50, 30, 20, 10),
+            value("c", 50, 30, 20, 10),
+            value("d", 50, 30, 20, 10),
+            value("e", 5, 3, 2, 10),
+        ];
         let fix = |at| super::fix(at, &values, &[driver()], 5);
         let found = fix(0).unwrap();
         assert_eq!((found.exposed_responses, found.responses), (30, 100));

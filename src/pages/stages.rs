@@ -50,7 +50,8 @@ fn flow(paths: &[Path], min_cell: u64, min_responses: u64) -> Option<Stages> {
         let here = with(stage, &|path| path.detractors);
         // Neither those who came by nor those who did not may be told one by one.
         let (others, of_them) = (responses - reached, detractors - here);
-        let others_may = others == 0 || (others >= min_cell && (of_them == 0 || may_be_shown(of_them, others, min_cell)));
+        let others_may =
+            others == 0 || (others >= min_cell && (of_them == 0 || may_be_shown(of_them, others, min_cell)));
         let is_shown = here > 0 && may_be_shown(here, reached, min_cell) && others_may;
         let next = order.get(at + 1).map(|next| {
             let both = sum(&|path| {
@@ -70,7 +71,9 @@ fn flow(paths: &[Path], min_cell: u64, min_responses: u64) -> Option<Stages> {
     let whole = may_be_shown(detractors, responses, min_cell).then(|| share(detractors, responses));
     let worst = whole.and_then(|whole| {
         let between = rows.iter().filter(|row| row.stage != FIRST && row.stage != LAST);
-        let known = between.filter(|row| row.reached >= min_responses).filter_map(|row| Some((row, row.detractor_share?)));
+        let known = between
+            .filter(|row| row.reached >= min_responses)
+            .filter_map(|row| Some((row, row.detractor_share?)));
         let worst = known.rev().max_by(|a, b| a.1.total_cmp(&b.1))?;
         (worst.1 > whole).then(|| WorstStage { stage: worst.0.stage.clone(), detractor_share: worst.1 })
     });

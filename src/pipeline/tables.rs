@@ -92,7 +92,9 @@ impl Job<'_> {
             Arc::new(StringArray::from_iter_values(columns.iter().map(|(query, column)| f(query, column))))
         };
         let mut examples = Vec::new();
-        for query in columns.iter().map(|(query, _)| query).collect::<Vec<_>>().chunk_by(|a, b| a.name == b.name) {
+        for query in
+            columns.iter().map(|(query, _)| query).collect::<Vec<_>>().chunk_by(|a, b| a.name == b.name)
+        {
             examples.extend(self.examples(query[0]).await.with("table", &query[0].name)?);
         }
         let mut position = 0;
@@ -133,7 +135,11 @@ impl Job<'_> {
             ("column", ColumnKind::Text, "its name"),
             ("type", ColumnKind::Text, "text, integer, float, boolean or timestamp (UTC, microseconds)"),
             ("meaning", ColumnKind::Text, "what it means"),
-            ("unit", ColumnKind::Text, "points (of NPS), 0 to 1 (a share), days, hours, UTC; null where there is none"),
+            (
+                "unit",
+                ColumnKind::Text,
+                "points (of NPS), 0 to 1 (a share), days, hours, UTC; null where there is none",
+            ),
             ("is_key", ColumnKind::Boolean, "it is one of the columns that name a row"),
             ("example", ColumnKind::Text, "a value of this run; null where a column tells of customers"),
         ];

@@ -79,7 +79,10 @@ mod tests {
         assert_eq!(axis(-100.0, 100.0, 5).ticks, [-100.0, -50.0, 0.0, 50.0, 100.0]);
         for (low, high) in [(0.0, 0.0), (3.0, 3.0), (-1e9, 1e9), (0.0, 1e-12), (-0.04, 0.0)] {
             let axis = axis(low, high, 5);
-            assert!(axis.low <= low && high <= axis.high && axis.low < axis.high, "{low} to {high}: {axis:?}");
+            assert!(
+                axis.low <= low && high <= axis.high && axis.low < axis.high,
+                "{low} to {high}: {axis:?}"
+            );
             assert!(axis.ticks.len() <= 101);
         }
     }

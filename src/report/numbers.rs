@@ -127,7 +127,8 @@ impl Format {
     fn day_as(&self, form: &str, text: &str) -> String {
         let mut parts = text.splitn(3, '-');
         let (year, month, day) = (parts.next(), parts.next(), parts.next());
-        let month = month.and_then(|month| month.parse::<usize>().ok()).and_then(|month| month.checked_sub(1));
+        let month =
+            month.and_then(|month| month.parse::<usize>().ok()).and_then(|month| month.checked_sub(1));
         let day = day.and_then(|day| day.parse::<u32>().ok());
         match (year, month.filter(|month| *month < 12), day) {
             (Some(year), Some(month), Some(day)) => fill(
@@ -215,9 +216,15 @@ mod tests {
         assert_eq!(of.decimals(-0.04, 1), "0.0");
         assert_eq!(of.decimals(-12.25, 1), "−12.2");
         assert_eq!([of.signed(0.04, 1), of.signed(0.05, 2), of.signed(-3.0, 1)], ["0.0", "+0.05", "−3.0"]);
-        assert_eq!([of.percent(0.0), of.percent(0.056), of.percent(0.1), of.percent(1.0)], ["0%", "5.6%", "10%", "100%"]);
+        assert_eq!(
+            [of.percent(0.0), of.percent(0.056), of.percent(0.1), of.percent(1.0)],
+            ["0%", "5.6%", "10%", "100%"]
+        );
         assert_eq!([of.tick(0.5), of.tick(20.0), of.tick(-1.25)], ["0.5", "20", "−1.25"]);
-        assert_eq!([of.money(9_949.0, "EUR"), of.money(12_345.0, "GBP"), of.money(1_250_000.0, "SEK")], ["€9,949", "£12,000", "SEK 1.2 million"]);
+        assert_eq!(
+            [of.money(9_949.0, "EUR"), of.money(12_345.0, "GBP"), of.money(1_250_000.0, "SEK")],
+            ["€9,949", "£12,000", "SEK 1.2 million"]
+        );
         assert_eq!(of.money(50.0, ""), "50");
     }
 

@@ -43,7 +43,11 @@ impl Words {
     ///
     /// # Errors
     /// A sentence: no such words, or a placeholder without a value.
-    pub fn say(&self, key: &str, value: impl Fn(&str) -> Option<Filling>) -> std::result::Result<String, String> {
+    pub fn say(
+        &self,
+        key: &str,
+        value: impl Fn(&str) -> Option<Filling>,
+    ) -> std::result::Result<String, String> {
         let missing = || format!("there are no words at `{key}`");
         let entry = self.entry(key).ok_or_else(missing)?;
         let form = match entry {

@@ -42,7 +42,8 @@ fn tenths(number: &str) -> String {
 
 fn classes(answers: &Table) -> [usize; 3] {
     let class = answers.column("nps_class");
-    ["promoter", "passive", "detractor"].map(|name| answers.rows.iter().filter(|row| row[class] == name).count())
+    ["promoter", "passive", "detractor"]
+        .map(|name| answers.rows.iter().filter(|row| row[class] == name).count())
 }
 
 // ---- the sample ------------------------------------------------------------------------------------------------
@@ -61,7 +62,9 @@ fn figures_on_the_pages_of_the_sample_equal_the_tables() {
     assert!(page.len() < 2_000_000 && said.contains("Sample data"), "{} bytes", page.len());
 
     // The score of the newest month and of the window, from the answers themselves.
-    for (answers, told) in [(counted.only("period", &["2026-10"]), "NPS\u{a0}"), (counted.clone(), "The whole window: NPS ")] {
+    for (answers, told) in
+        [(counted.only("period", &["2026-10"]), "NPS\u{a0}"), (counted.clone(), "The whole window: NPS ")]
+    {
         let [promoters, passives, detractors] = classes(&answers);
         let nps = 100.0 * (promoters as f64 - detractors as f64) / (promoters + passives + detractors) as f64;
         let told = format!("{told}{nps:.0} (");
@@ -100,8 +103,12 @@ fn figures_on_the_pages_of_the_sample_equal_the_tables() {
     assert_eq!(sheets.len(), names.iter().filter(|name| **name != "(unknown)").count());
     let of_store = counted.only("seg_store_id", &["s01"]);
     let at = of_store.column("responded_at");
-    let recent: Vec<Vec<String>> =
-        of_store.rows.iter().filter(|row| row[at].as_str() >= "2026-08-01T22:59:59.999999Z").cloned().collect();
+    let recent: Vec<Vec<String>> = of_store
+        .rows
+        .iter()
+        .filter(|row| row[at].as_str() >= "2026-08-01T22:59:59.999999Z")
+        .cloned()
+        .collect();
     let recent = Table { columns: of_store.columns.clone(), rows: recent };
     let [promoters, passives, detractors] = classes(&recent);
     let sheet = pages.iter().find(|(path, _)| path.starts_with("stores/s01-")).expect("the sheet of s01").1;
@@ -158,7 +165,11 @@ fn frozen(output: &Path) {
     fs::write(&kept, page.to_string()).expect("written");
     freeze("2026-10").expect(0).says(&["different today: 1"]);
     let restated = words(&fs::read_to_string(&path).expect("the page"));
-    let told = format!("October 2026 NPS {} {} as known on 2026-10-31", tenths(&nps.to_string()), tenths(&(nps + 2.0).to_string()));
+    let told = format!(
+        "October 2026 NPS {} {} as known on 2026-10-31",
+        tenths(&nps.to_string()),
+        tenths(&(nps + 2.0).to_string())
+    );
     assert!(restated.contains(&told), "{told:?} is not there");
 
     freeze("2031-01").expect(64).says(&["2031-01", "hint:", "2026-09"]);
@@ -216,18 +227,39 @@ fn hostile_text_stays_text() {
     };
     let line = |fields: &[&str]| fields.iter().map(|field| (*field).to_string()).collect::<Vec<String>>();
     let mut surveys = vec![line(&["response_id", "responded_at", "score", "order_id", "comment"])];
-    let mut purchases =
-        vec![line(&["order_id", "ordered_at", "customer_id", "promised_at", "delivered_at", "store_id", "currency", "amount"])];
+    let mut purchases = vec![line(&[
+        "order_id",
+        "ordered_at",
+        "customer_id",
+        "promised_at",
+        "delivered_at",
+        "store_id",
+        "currency",
+        "amount",
+    ])];
     for number in 0..1_200usize {
         let (store, is_late) = (HOSTILE[number % HOSTILE.len()], number % 3 == 0);
         let score = if is_late && number % 4 != 0 { number % 6 } else { 9 + number % 2 };
         let (order, response) = (format!("O{number}"), format!("R{number}"));
         let comment = format!("{} the parcel came and it was late", HOSTILE[(number / 7) % HOSTILE.len()]);
         let day = |from: usize| format!("2025-06-{:02} 10:00", 1 + (from % 25));
-        surveys.push(line(&[&response, &format!("2025-07-{:02} 10:00", 1 + number % 28), &score.to_string(), &order, &comment]));
+        surveys.push(line(&[
+            &response,
+            &format!("2025-07-{:02} 10:00", 1 + number % 28),
+            &score.to_string(),
+            &order,
+            &comment,
+        ]));
         let delivered = if is_late { day(number + 4) } else { day(number + 1) };
         purchases.push(line(&[
-            &order, &day(number), &format!("C{number}"), &day(number + 2)[..10], &delivered, store, "<b>EUR", "10",
+            &order,
+            &day(number),
+            &format!("C{number}"),
+            &day(number + 2)[..10],
+            &delivered,
+            store,
+            "<b>EUR",
+            "10",
         ]));
     }
     csv("surveys.csv", surveys);
@@ -250,7 +282,10 @@ fn hostile_text_stays_text() {
     assert!(pages.len() >= 5 + HOSTILE.len(), "{:?}", pages.keys());
     for (path, page) in &pages {
         let name = path.rsplit('/').next().expect("a name");
-        assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c)), "{path}");
+        assert!(
+            name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c)),
+            "{path}"
+        );
         if path.ends_with(".html") {
             for sign in ["<script", "<img", "<iframe", "<h1>Owned", "onerror=window.hostile=2>\n"] {
                 assert!(!page.contains(sign), "{sign} stands on {path}");
@@ -261,20 +296,29 @@ fn hostile_text_stays_text() {
             assert!(!page.contains("<script") || path.ends_with(".txt"), "{path}: {page}");
         }
     }
-    assert!(pages["leadership.html"].contains("&lt;script&gt;window.hostile = 12"), "the label is shown as it is");
+    assert!(
+        pages["leadership.html"].contains("&lt;script&gt;window.hostile = 12"),
+        "the label is shown as it is"
+    );
 }
 
 #[test]
 fn few_answers_show_no_score() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let rows = |n: usize| (0..n).map(|n| format!("R{n},2025-05-{:02},3,O{n}\n", 10 + n)).collect::<String>();
-    fs::write(folder.path().join("surveys.csv"), format!("response_id,responded_at,score,order_id\n{}", rows(4)))
-        .expect("written");
+    fs::write(
+        folder.path().join("surveys.csv"),
+        format!("response_id,responded_at,score,order_id\n{}", rows(4)),
+    )
+    .expect("written");
     let orders: String = (0..9).map(|n| format!("O{n},2025-05-01,S1\n")).collect();
-    fs::write(folder.path().join("purchases.csv"), format!("order_id,ordered_at,store_id\n{orders}")).expect("written");
+    fs::write(folder.path().join("purchases.csv"), format!("order_id,ordered_at,store_id\n{orders}"))
+        .expect("written");
     let config = folder.path().join("aftersale.toml");
     let configuration = |further: &str| {
-        format!("segments = [\"store_id\"]\n{further}\n[sources.surveys]\nurl = \"surveys.csv\"\n[sources.purchases]\nurl = \"purchases.csv\"\n")
+        format!(
+            "segments = [\"store_id\"]\n{further}\n[sources.surveys]\nurl = \"surveys.csv\"\n[sources.purchases]\nurl = \"purchases.csv\"\n"
+        )
     };
     fs::write(&config, configuration("")).expect("written");
     let output = folder.path().join("out");
@@ -295,8 +339,11 @@ fn sheets_follow_their_dimension() {
     let config = world::write(folder.path(), &world::feeds(300), 1);
     let plain = fs::read_to_string(&config).expect("the configuration");
     let with = |dimension: &str| {
-        fs::write(&config, plain.replace("[analysis]", &format!("[sheets]\ndimension = \"{dimension}\"\n[analysis]")))
-            .expect("written");
+        fs::write(
+            &config,
+            plain.replace("[analysis]", &format!("[sheets]\ndimension = \"{dimension}\"\n[analysis]")),
+        )
+        .expect("written");
     };
     let output = folder.path().join("out");
     with("sales_channel");

@@ -107,7 +107,16 @@ const BLIND: &[(&str, &[&str], &str)] = &[
     ),
     (
         "report",
-        &["arrow::", "datafusion", "tokio::", "object_store", "std::fs", "std::time", "std::env", "queries::"],
+        &[
+            "arrow::",
+            "datafusion",
+            "tokio::",
+            "object_store",
+            "std::fs",
+            "std::time",
+            "std::env",
+            "queries::",
+        ],
         "a page is typed rows in and text out",
     ),
     ("store", &["queries::", "feeds::", "\"select "], "storage knows neither SQL nor tables"),
