@@ -24,6 +24,7 @@ mod guardrails;
 pub mod inputs;
 mod journeys;
 mod met;
+mod nonresponse;
 mod order_check;
 mod placebos;
 mod sensitivity;
@@ -54,9 +55,10 @@ const SEED: u64 = 20_261_031;
 pub async fn build(engine: &Engine, config: &Config, catalogue: &Catalogue, threads: usize) -> Result<u64> {
     let answers = Arc::new(Answers::read(engine, config, catalogue).await?);
     let raw = effects::raw(engine).await?;
+    let journeys = nonresponse::Journeys::read(engine, config, catalogue, &answers).await?;
     let work = {
         let (answers, config, catalogue) = (answers.clone(), config.clone(), catalogue.clone());
-        move || work_out(&answers, &config, &catalogue, raw, threads)
+        move || work_out(&answers, &config, &catalogue, raw, journeys, threads)
     };
     let made = tokio::task::spawn_blocking(work)
         .await
@@ -82,6 +84,7 @@ fn work_out(
     config: &Config,
     catalogue: &Catalogue,
     raw: Vec<effects::Row>,
+    journeys: Option<nonresponse::Journeys>,
     threads: usize,
 ) -> Result<Made> {
     let problem = answers.problem(None);
@@ -91,6 +94,12 @@ fn work_out(
 
     let comparisons = &comparisons::comparisons(analysis, estimates);
     let own = effects::own_effects(answers, analysis, estimates);
+    let nonresponse = match &journeys {
+        Some(journeys) => {
+            journeys.weighted(answers, config.analysis.cluster, threads).map_err(put_wrongly)?
+        }
+        None => None,
+    };
     let sensitivity = sensitivity::Sensitivity::of(analysis, estimates, &rules);
     let rails = guardrails::Looked {
         answers,
@@ -101,6 +110,7 @@ fn work_out(
         previous_answer: placebos::previous_answer(answers, threads).map_err(put_wrongly)?.as_ref(),
         next_order_bad: placebos::next_order_bad(answers, threads).map_err(put_wrongly)?.as_ref(),
         at_sending: placebos::at_sending(answers, threads).map_err(put_wrongly)?.as_ref(),
+        nonresponse: nonresponse.as_ref(),
         turning_ratios: &sensitivity.turning,
         homogeneity: &verdicts::homogeneity(answers, &own),
     }
@@ -108,6 +118,7 @@ fn work_out(
     let holds = guardrails::holds(&rails, analysis.touchpoints());
 
     let mut rows = effects::rows(answers, analysis, estimates, comparisons, &own);
+    rows.extend(nonresponse.iter().flat_map(|found| effects::weighted(answers, found)));
     let mut said = verdicts::of_the_whole(catalogue, answers, analysis, estimates, &holds);
     said.extend(verdicts::of_segments(&rows, estimates, answers));
     rows.extend(raw);
@@ -120,7 +131,7 @@ fn work_out(
             ("guardrails", guardrails::table(&rails, answers)?),
             ("dose_bins", doses::bins(answers, analysis, estimates).map_err(put_wrongly)??),
             ("change_parts", changes::parts(answers, threads).map_err(put_wrongly)??),
-            ("sensitivity", sensitivity.rows(answers, analysis, &rules)?),
+            ("sensitivity", sensitivity.rows(answers, analysis, estimates, &rules)?),
         ],
         scorer: journeys::Scorer::of(answers, analysis, estimates),
         shares: attributions::Shares::of(analysis, estimates),

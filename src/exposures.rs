@@ -775,30 +775,74 @@ pub async fn touchpoint_counts(engine: &Engine, config: &Config, catalogue: &Cat
 }
 
 /// Makes `exposed_amounts`: what the orders of those who met a touchpoint were worth, in hundredths, and
-/// in which currencies. One row per segment and touchpoint.
+/// in which currencies. One row per segment and touchpoint; an order with several answers counts once.
 pub async fn exposed_amounts(engine: &Engine, config: &Config, catalogue: &Catalogue) -> Result<()> {
     let failed = |e| engine::error(e, "exposed_amounts");
     let (mut dimensions_of, mut segments_of, mut ids) = (vec![], vec![], vec![]);
     let (mut hundredths_of, mut least, mut greatest) = (vec![], vec![], vec![]);
-    for (dimension, value) in dimensions(config) {
-        let mut aggregates = Vec::new();
-        for touchpoint in &catalogue.touchpoints {
-            let is_met = named(&code_of(touchpoint)).eq(State::Yes.code()).and(named("amount").is_not_null());
-            let if_met = |value: Expr| when(is_met.clone(), value).end();
-            // Whole numbers: their sum does not depend on its order.
-            let hundredths = cast(round(vec![named("amount") * lit(100.0)]), DataType::Int64);
-            let currency =
-                when(named("currency").is_null(), lit("")).otherwise(named("currency")).map_err(failed)?;
+    let answers = engine
+        .table("exposures")
+        .await?
+        .filter(named("in_fit").and(named("amount").is_not_null()))
+        .map_err(failed)?;
+    let repeated = answers
+        .clone()
+        .aggregate(vec![named("journey_id").alias("repeated")], vec![count(lit(1i64)).alias("answers")])
+        .and_then(|orders| orders.filter(named("answers").gt(lit(1i64))))
+        .and_then(|orders| orders.select(vec![named("repeated")]))
+        .map_err(failed)?;
+    engine.keep("repeated_orders", repeated).await?;
+    let mut of_answers = Vec::new();
+    for touchpoint in &catalogue.touchpoints {
+        let is_met = named(&code_of(touchpoint)).eq(State::Yes.code());
+        let if_met = |value: Expr| when(is_met.clone(), value).end();
+        // Whole numbers: their sum does not depend on its order.
+        let hundredths = cast(round(vec![named("amount") * lit(100.0)]), DataType::Int64);
+        let currency =
+            when(named("currency").is_null(), lit("")).otherwise(named("currency")).map_err(failed)?;
+        of_answers.push((if_met(hundredths).map_err(failed)?, if_met(currency).map_err(failed)?));
+    }
+    // Amounts are folded by `fold`, currencies to the least and the greatest.
+    let folded = |of: &[(Expr, Expr, Expr)], fold: fn(Expr) -> Expr| -> Vec<Expr> {
+        let named_folds = catalogue.touchpoints.iter().zip(of).flat_map(|(touchpoint, (sum, low, high))| {
             let id = &touchpoint.id;
-            aggregates.push(sum(if_met(hundredths).map_err(failed)?).alias(format!("sum_{id}")));
-            aggregates.push(min(if_met(currency.clone()).map_err(failed)?).alias(format!("min_{id}")));
-            aggregates.push(max(if_met(currency).map_err(failed)?).alias(format!("max_{id}")));
-        }
-        let plan = engine
-            .table("exposures")
+            [
+                fold(sum.clone()).alias(format!("sum_{id}")),
+                min(low.clone()).alias(format!("min_{id}")),
+                max(high.clone()).alias(format!("max_{id}")),
+            ]
+        });
+        named_folds.collect()
+    };
+    let first: Vec<(Expr, Expr, Expr)> = of_answers
+        .into_iter()
+        .map(|(hundredths, currency)| (hundredths, currency.clone(), currency))
+        .collect();
+    let again: Vec<(Expr, Expr, Expr)> = catalogue
+        .touchpoints
+        .iter()
+        .map(|t| {
+            let column = |what: &str| named(&format!("{what}_{}", t.id));
+            (column("sum"), column("min"), column("max"))
+        })
+        .collect();
+    for (dimension, value) in dimensions(config) {
+        let joined = async |kind: JoinType| {
+            let repeated = engine.table("repeated_orders").await?;
+            answers.clone().join(repeated, kind, &["journey_id"], &["repeated"], None).map_err(failed)
+        };
+        let segment = || vec![named("segment")];
+        let by_order = vec![value.clone().alias("segment"), named("journey_id")];
+        let of_repeated = joined(JoinType::LeftSemi)
             .await?
-            .filter(named("in_fit"))
-            .and_then(|plan| plan.aggregate(vec![value.alias("segment")], aggregates))
+            .aggregate(by_order, folded(&first, max))
+            .and_then(|orders| orders.aggregate(segment(), folded(&again, sum)))
+            .map_err(failed)?;
+        let plan = joined(JoinType::LeftAnti)
+            .await?
+            .aggregate(vec![value.alias("segment")], folded(&first, sum))
+            .and_then(|orders| orders.union(of_repeated))
+            .and_then(|orders| orders.aggregate(segment(), folded(&again, sum)))
             .map_err(failed)?;
         for batch in engine.collect(plan, "exposed_amounts").await? {
             let segments = texts(batch.column(0))?;

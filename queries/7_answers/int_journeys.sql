@@ -14,6 +14,15 @@ select
     moments.moment_id,
     moments.journey_id,
     moments.window_starts_at,
+    moments.t_ref,
+    $as_of as looked_at_until,
+    moments.response_id,
+    coalesce(moments.customer_id, concat('order ', moments.journey_id)) as "cluster",
+    coalesce(
+        purchases.store_id || ' ' || local_period(purchases.ordered_at, $zone, 'week'),
+        coalesce(moments.customer_id, concat('order ', moments.journey_id))
+    ) as store_week,
+    local_period(purchases.ordered_at, $zone, 'month') as purchase_month,
     answers.survey_kind,
     answers.trigger,
     answers.mode,

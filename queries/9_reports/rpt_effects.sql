@@ -7,7 +7,7 @@
 -- column segment text: its value
 -- column touchpoint text: its id in the catalogue
 -- column touchpoint_position integer: its place in the catalogue, from 1
--- column estimand text: raw (nothing held equal), direct (later contacts stay), total (later contacts follow), total_own (a segment's own effect, pooled towards the whole)
+-- column estimand text: raw (nothing held equal), direct (later contacts stay), total (later contacts follow), total_own (a segment's own effect, pooled towards the whole), total_weighted (answers weighted by how seldom journeys like theirs are answered)
 -- column measure text: risk_difference, risk_ratio, avoidable_detractors, avoidable_detractor_share, nps_points, promoters_gained, nps_points_if_all
 -- column estimate float: the estimate: risks from 0 to 1, NPS in points; positive where the touchpoint costs
 -- column std_error float: its standard error, answers of one customer not taken as independent; of a ratio, that of its logarithm

@@ -1,4 +1,4 @@
--- changes_add_up: mix, reach, effect and level sum to the change, and touchpoints to their component
+-- changes_add_up: mix, reach, effect, level and what is not fitted sum to the change, and touchpoints to their component
 -- reads: rpt_change
 with
 

@@ -8,10 +8,12 @@ use crate::error::Result;
 use crate::exposures::batch;
 use crate::stats::analysis::Analysis;
 use crate::stats::change::{self, Change, Part};
-use crate::stats::problem::Fault;
+use crate::stats::problem::{Class, Fault};
 
-/// Fewer answers than this in one of two periods leave nothing to divide.
+/// Fewer answers than this in one of two periods leave nothing to divide; nor do fewer than so many for each
+/// column of the model, which is fitted in each period alone.
 const FEWEST_ANSWERS: usize = 200;
+const FEWEST_OF_A_COLUMN: usize = 10;
 /// So many of the latest periods are compared with the one before.
 const MOST_PERIODS: usize = 12;
 
@@ -40,9 +42,13 @@ pub fn parts(answers: &Answers, threads: usize) -> Result<Result<RecordBatch>, F
         let weights: Vec<f64> = periods.codes.iter().map(|code| f64::from(u8::from(is_of(code)))).collect();
         let problem = answers.problem(Some(&weights));
         let analysis = Analysis::of(&problem, threads)?;
+        if counts[now].min(counts[now - 1]) < FEWEST_OF_A_COLUMN * analysis.columns.columns.len() {
+            continue;
+        }
         let is_now: Vec<bool> = periods.codes.iter().map(|code| usize::from(*code) == now).collect();
         let Ok(change) = change::change(&analysis, &is_now) else { continue };
-        push(&mut rows, answers, [&periods.levels[now], &periods.levels[now - 1]], &change);
+        let observed = observed_nps(answers, now) - observed_nps(answers, now - 1);
+        push(&mut rows, answers, [&periods.levels[now], &periods.levels[now - 1]], &change, observed);
     }
     Ok(batch(vec![
         ("period", text(&rows, |row| Some(row.period.as_str()))),
@@ -56,7 +62,26 @@ pub fn parts(answers: &Answers, threads: usize) -> Result<Result<RecordBatch>, F
     ]))
 }
 
-fn push(rows: &mut Vec<Row>, answers: &Answers, [period, previous]: [&str; 2], change: &Change) {
+/// NPS of the answers of a period that are in the fit.
+fn observed_nps(answers: &Answers, period: usize) -> f64 {
+    let of =
+        answers.periods.codes.iter().zip(&answers.classes).filter(|(code, _)| usize::from(**code) == period);
+    let (sum, n) = of.fold((0.0, 0.0), |(sum, n), (_, class)| match class {
+        Class::Promoter => (sum + 100.0, n + 1.0),
+        Class::Passive => (sum, n + 1.0),
+        Class::Detractor => (sum - 100.0, n + 1.0),
+    });
+    if n > 0.0 { sum / n } else { 0.0 }
+}
+
+/// `observed`: the change as it was seen. Fits reproduce it, but for Firth's penalty: what that leaves is said.
+fn push(
+    rows: &mut Vec<Row>,
+    answers: &Answers,
+    [period, previous]: [&str; 2],
+    change: &Change,
+    observed: f64,
+) {
     let mut add = |component: &'static str, position: i64, touchpoint: &str, part: Part| {
         rows.push(Row {
             period: period.into(),
@@ -67,8 +92,13 @@ fn push(rows: &mut Vec<Row>, answers: &Answers, [period, previous]: [&str; 2], c
             part,
         });
     };
-    let whole = [change.change, change.mix, change.reach, change.effect, change.level];
-    let names = ["total", "mix", "reach", "effect", "level"];
+    let rest = observed - change.change.value;
+    let moved = |bound: Option<f64>| bound.map(|bound| bound + rest);
+    let fitted = change.change;
+    let total = Part { value: observed, low: moved(fitted.low), high: moved(fitted.high), ..fitted };
+    let not_fitted = Part { value: rest, std_error: None, low: None, high: None };
+    let whole = [total, change.mix, change.reach, change.effect, change.level, not_fitted];
+    let names = ["total", "mix", "reach", "effect", "level", "not fitted"];
     for (position, (name, part)) in (1..).zip(names.into_iter().zip(whole)) {
         add(name, position, "all", part);
         let detail = match name {

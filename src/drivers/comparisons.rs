@@ -1,10 +1,10 @@
-//! Can those who met a touchpoint be compared with those who did not? Propensities, worked out once each.
+//! Can those who met a touchpoint be compared with those who did not?
 
 use super::estimates::Estimates;
 use crate::stats::analysis::Analysis;
 use crate::stats::effects::Estimand;
 use crate::stats::measures::Estimate;
-use crate::stats::propensity::{self, DoublyRobust, Overlap};
+use crate::stats::propensity::{DoublyRobust, Overlap};
 
 /// What the propensities of one touchpoint tell.
 pub struct Comparison {
@@ -21,14 +21,11 @@ pub fn comparisons(analysis: &Analysis, estimates: &Estimates) -> Vec<Option<Com
 
 fn comparison(analysis: &Analysis, estimates: &Estimates, touchpoint: usize) -> Option<Comparison> {
     let effect = estimates.total.of[touchpoint].as_ref().ok()?;
-    if analysis.support[touchpoint].is_thin() {
-        return None;
-    }
     let fitted = estimates.fits.behind(Estimand::Total, touchpoint).ok()?;
-    let propensity = propensity::propensity(analysis, fitted, touchpoint).ok()?;
+    let (propensity, overlap) = estimates.propensities[touchpoint].as_ref()?;
     let helps = effect.measures.nps_points.value < 0.0;
     Some(Comparison {
-        overlap: propensity.overlap(fitted, touchpoint),
+        overlap: *overlap,
         doubly_robust: propensity.doubly_robust(analysis, fitted, touchpoint),
         nps_points_if_all: helps
             .then(|| propensity.nps_points_if_all(analysis, fitted, touchpoint, effect.measures.degrees))

@@ -7,6 +7,7 @@ use super::columns::{count, integer, number, text};
 use super::comparisons::Comparison;
 use super::estimates::Estimates;
 use super::inputs::{Answers, Levels};
+use super::nonresponse::Found;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::exposures::{batch, texts};
@@ -18,6 +19,23 @@ use crate::stats::problem::State;
 use crate::stats::quantiles::normal_quantile;
 use crate::stats::raw::Table;
 use crate::stats::segments;
+
+/// Total effects under response weights.
+pub fn weighted(answers: &Answers, found: &Found) -> Vec<Row> {
+    let estimates =
+        found.effects.iter().enumerate().filter_map(|(at, effect)| Some((at, effect.as_ref().ok()?)));
+    estimates
+        .map(|(touchpoint, effect)| Row {
+            dimension: "all".into(),
+            segment: "all".into(),
+            touchpoint: answers.touchpoints[touchpoint].id.clone(),
+            estimand: "total_weighted",
+            measure: "nps_points",
+            estimate: effect.nps_points,
+            n: count(effect.exposed),
+        })
+        .collect()
+}
 
 /// One row of `effects`.
 pub struct Row {

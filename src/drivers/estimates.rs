@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::stats::analysis::Analysis;
 use crate::stats::effects::{Effect, Effects, Estimand, Fits};
 use crate::stats::evidence;
+use crate::stats::propensity::{self, Overlap, Propensity};
 use crate::stats::ranks::{self, Rank};
 use crate::stats::verdict::{self, Ground, Margins, Verdict};
 
@@ -41,6 +42,8 @@ pub struct Estimates {
     /// Of the levers that have an estimate.
     pub ranks: Vec<Option<Rank>>,
     pub verdicts: Vec<Verdict>,
+    /// Of those with an estimate that are not thin, where propensities can be fitted.
+    pub propensities: Vec<Option<(Propensity, Overlap)>>,
 }
 
 impl Estimates {
@@ -49,16 +52,28 @@ impl Estimates {
         let total = fits.effects(analysis, Estimand::Total);
         let direct = fits.effects(analysis, Estimand::Direct);
         let q_values = family(&total);
-        let verdict = |t: usize| said(analysis, rules, t, total.of[t].as_ref().ok(), q_values[t]);
+        let propensities = propensities(analysis, &fits, &total);
+        let verdict = |t: usize| {
+            let ground = propensities[t].as_ref().map(|(_, overlap)| overlap);
+            said(analysis, rules, t, total.of[t].as_ref().ok(), q_values[t], ground)
+        };
         Estimates {
             verdicts: (0..analysis.touchpoints()).map(verdict).collect(),
             ranks: ranked(&total, is_lever),
             direct_q_values: family(&direct),
+            propensities,
             fits,
             direct,
             q_values,
             total,
         }
+    }
+}
+
+impl Estimates {
+    /// How far the exposed and the spared can be compared.
+    pub fn overlap(&self, touchpoint: usize) -> Option<&Overlap> {
+        self.propensities[touchpoint].as_ref().map(|(_, overlap)| overlap)
     }
 }
 
@@ -78,13 +93,27 @@ pub fn family(effects: &Effects) -> Vec<Option<f64>> {
     q_values
 }
 
-/// The verdict on a total effect.
+fn propensities(analysis: &Analysis, fits: &Fits, total: &Effects) -> Vec<Option<(Propensity, Overlap)>> {
+    let of = |touchpoint: usize| {
+        if total.of[touchpoint].is_err() || analysis.support[touchpoint].is_thin() {
+            return None;
+        }
+        let fitted = fits.behind(Estimand::Total, touchpoint).ok()?;
+        let propensity = propensity::propensity(analysis, fitted, touchpoint).ok()?;
+        let overlap = propensity.overlap(fitted, touchpoint);
+        Some((propensity, overlap))
+    };
+    (0..analysis.touchpoints()).map(of).collect()
+}
+
+/// The verdict on a total effect. `overlap`: none where no propensity can be fitted, and nobody compared.
 pub fn said(
     analysis: &Analysis,
     rules: &Rules,
     touchpoint: usize,
     effect: Option<&Effect>,
     q_value: Option<f64>,
+    overlap: Option<&Overlap>,
 ) -> Verdict {
     let support = &analysis.support[touchpoint];
     let measures = effect.map(|effect| &effect.measures);
@@ -93,6 +122,7 @@ pub fn said(
         exposed_clusters: support.exposed_clusters,
         min_responses: rules.min_responses,
         is_thin: support.is_thin(),
+        has_ground: overlap.is_some_and(Overlap::has_ground),
         nps_points: measures.and_then(|measures| {
             let (low, high) = measures.nps_points.interval_of(0.9, measures.degrees)?;
             Some((measures.nps_points.value, low, high))

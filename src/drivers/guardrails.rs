@@ -8,6 +8,7 @@ use super::columns::{boolean, count, integer, number, text};
 use super::comparisons::Comparison;
 use super::estimates::Estimates;
 use super::inputs::{Answers, LAG};
+use super::nonresponse;
 use super::order_check::Pair;
 use super::placebos::{AtSending, Found};
 use super::terms;
@@ -18,11 +19,8 @@ use crate::stats::analysis::{Analysis, Missing};
 use crate::stats::effects::Estimand;
 use crate::stats::guardrails;
 use crate::stats::placebo::Placebo;
+use crate::stats::propensity::{FEWEST_EFFECTIVE, MOST_WITHOUT_EQUALS};
 
-/// A share of the exposed beyond which nobody like them was spared is a warning.
-const MOST_WITHOUT_EQUALS: f64 = 0.1;
-/// Fewer unexposed answers than this, by weight, carry the comparison.
-const FEWEST_EFFECTIVE: f64 = 30.0;
 const MOST_CONTRADICTED: f64 = 0.1;
 /// Of pairs met together by fewer answers than this nothing is said.
 const FEWEST_OF_A_PAIR: u64 = 20;
@@ -42,6 +40,7 @@ pub struct Looked<'a> {
     pub previous_answer: Option<&'a Found>,
     pub next_order_bad: Option<&'a Placebo>,
     pub at_sending: Option<&'a AtSending>,
+    pub nonresponse: Option<&'a nonresponse::Found>,
     pub turning_ratios: &'a [Option<f64>],
     pub homogeneity: &'a [Differs],
 }
@@ -154,6 +153,16 @@ impl Looked<'_> {
             rails.push(
                 run("landmark", "answers of the sensitivity at sending").value(at_sending.answers as f64),
             );
+        }
+        if let Some(found) = self.nonresponse {
+            let share = found.answered as f64 / found.journeys as f64;
+            rails.push(
+                run("nonresponse", "journeys that could have been answered")
+                    .value(found.journeys as f64)
+                    .words("all purchases whose landmark lies inside the window: who was asked is not known"),
+            );
+            rails.push(run("nonresponse", "of them answered, as a share").value(share));
+            rails.push(run("nonresponse", "answers whose weight was trimmed").value(found.trimmed as f64));
         }
         let lag = self.answers.covariates.iter().any(|covariate| covariate.name == LAG);
         let mut adjusted = run("lag_adjusted", "days from delivery to answer are held equal");
@@ -279,6 +288,12 @@ impl Looked<'_> {
                 rails.push(Rail::of(at, "landmark", format!("{what}: low")).value(interval.low));
                 rails.push(Rail::of(at, "landmark", format!("{what}: high")).value(interval.high));
             }
+        }
+        if let Some(Ok(weighted)) = self.nonresponse.map(|found| &found.effects[at]) {
+            let words =
+                "weighted by how seldom journeys like theirs are answered; rpt_effects has its interval";
+            let rail = Rail::of(at, "nonresponse", "NPS points, weighted");
+            rails.push(rail.value(weighted.nps_points.value).words(words));
         }
         if let Some(ratio) = self.turning_ratios[at] {
             let words = "detractors answering so much more readily than promoters would turn the verdict";

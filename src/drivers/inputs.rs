@@ -327,14 +327,18 @@ pub fn state(code: Option<i64>) -> State {
 
 /// Texts as numbers in order of their first appearance.
 #[derive(Default)]
-struct Dictionary {
+pub(super) struct Dictionary {
     places: HashMap<String, u32>,
     values: Vec<String>,
     codes: Vec<u32>,
 }
 
 impl Dictionary {
-    fn add(&mut self, column: &StringArray) {
+    pub fn codes(&self) -> &[u32] {
+        &self.codes
+    }
+
+    pub fn add(&mut self, column: &StringArray) {
         for value in column {
             let value = value.unwrap_or(UNKNOWN);
             let code = match self.places.get(value) {
@@ -350,7 +354,7 @@ impl Dictionary {
         }
     }
 
-    fn levels(&self, name: &str) -> Levels {
+    pub fn levels(&self, name: &str) -> Levels {
         let mut order: Vec<usize> = (0..self.values.len()).collect();
         order.sort_by(|a, b| self.values[*a].cmp(&self.values[*b]));
         let mut code_of = vec![0u16; self.values.len()];

@@ -21,14 +21,21 @@ impl Sensitivity {
     pub fn of(analysis: &Analysis, estimates: &Estimates, rules: &Rules) -> Sensitivity {
         let table = sensitivity::table(analysis, &estimates.fits);
         let turning = sensitivity::turning_ratios(&table, |touchpoint, effects, effect| {
-            said(analysis, rules, touchpoint, Some(effect), family(effects)[touchpoint])
+            let overlap = estimates.overlap(touchpoint);
+            said(analysis, rules, touchpoint, Some(effect), family(effects)[touchpoint], overlap)
         });
         Sensitivity { table, turning }
     }
 
     /// # Errors
     /// Columns that do not fit together.
-    pub fn rows(&self, answers: &Answers, analysis: &Analysis, rules: &Rules) -> Result<RecordBatch> {
+    pub fn rows(
+        &self,
+        answers: &Answers,
+        analysis: &Analysis,
+        estimates: &Estimates,
+        rules: &Rules,
+    ) -> Result<RecordBatch> {
         struct Row<'a> {
             touchpoint: &'a str,
             ratio: f64,
@@ -44,7 +51,8 @@ impl Sensitivity {
                     touchpoint: &answers.touchpoints[at].id,
                     ratio: sensitive.ratio,
                     points: effect.measures.nps_points,
-                    verdict: said(analysis, rules, at, Some(effect), q_values[at]).as_str(),
+                    verdict: said(analysis, rules, at, Some(effect), q_values[at], estimates.overlap(at))
+                        .as_str(),
                 });
             }
         }

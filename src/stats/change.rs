@@ -12,7 +12,7 @@ use super::design::{Column, Model};
 use super::influence::{covariance, pulls};
 use super::logit::{self, Cell, Fit, NoFit, Penalty, Rows};
 use super::patterns::NONE;
-use super::quantiles::normal_quantile;
+use super::quantiles::t_quantile;
 use super::standardise::slopes;
 
 /// A part of the change in NPS points, with its 95% interval.
@@ -83,13 +83,15 @@ pub fn change(analysis: &Analysis, is_now: &[bool]) -> Result<Change, NoFit> {
         moved.extend(shared);
     }
     let influence: Vec<Vec<f64>> = moved.iter().map(|one| one.influence(analysis, &two, is_now)).collect();
+    let clusters = analysis.groupings.iter().map(|grouping| grouping.clusters).min().unwrap_or(0);
+    let degrees = clusters as f64 - 1.0;
     let parts: Vec<Part> = moved
         .iter()
         .zip(&influence)
         .map(|(one, phi)| {
             let spread = covariance(&analysis.groupings, &analysis.patterns.of_answer, &[phi]);
             let std_error = spread.map(|spread| spread[(0, 0)].sqrt());
-            let reach = std_error.map(|error| normal_quantile(0.975) * error);
+            let reach = std_error.and_then(|error| Some(t_quantile(0.975, degrees)? * error));
             let value = one.value;
             Part { value, std_error, low: reach.map(|r| value - r), high: reach.map(|r| value + r) }
         })

@@ -14,7 +14,17 @@ const FEWEST_ITEMS: usize = 1024;
 
 /// Calls `work` with ranges that cut `0..items`, on at most `threads` threads; results in order of ranges.
 pub fn map<T: Send>(items: usize, threads: usize, work: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
-    let pieces = items.div_ceil(FEWEST_ITEMS).clamp(1, MOST_PIECES);
+    map_heavy(items, FEWEST_ITEMS, threads, work)
+}
+
+/// The same where already `fewest` items are worth a thread.
+pub fn map_heavy<T: Send>(
+    items: usize,
+    fewest: usize,
+    threads: usize,
+    work: impl Fn(Range<usize>) -> T + Sync,
+) -> Vec<T> {
+    let pieces = items.div_ceil(fewest).clamp(1, MOST_PIECES);
     let range = |piece: usize| piece * items / pieces..(piece + 1) * items / pieces;
     let threads = threads.clamp(1, pieces);
     if threads == 1 {

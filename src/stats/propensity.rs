@@ -17,6 +17,11 @@ use super::measures::Estimate;
 use super::problem::{Class, State};
 use super::standardise::slopes;
 
+/// A share of the exposed beyond which nobody like them was spared is a warning, and no ground for a verdict.
+pub const MOST_WITHOUT_EQUALS: f64 = 0.1;
+/// Likewise fewer unexposed answers than this, by weight, that carry the comparison.
+pub const FEWEST_EFFECTIVE: f64 = 30.0;
+
 const LEAST: f64 = 0.02;
 const MOST: f64 = 0.98;
 
@@ -40,6 +45,13 @@ pub struct Overlap {
     pub unexposed_range: (f64, f64),
     /// (Σ odds)² / Σ odds² over the unexposed: so many answers carry the comparison.
     pub effective_unexposed: f64,
+}
+
+impl Overlap {
+    /// Whether the exposed have equals among the spared, and enough of them, for a verdict.
+    pub fn has_ground(&self) -> bool {
+        self.exposed_without_equals <= MOST_WITHOUT_EQUALS && self.effective_unexposed >= FEWEST_EFFECTIVE
+    }
 }
 
 /// The doubly robust check of one touchpoint.

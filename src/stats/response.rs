@@ -31,6 +31,8 @@ pub struct Weighted {
     pub nps_points: Estimate,
     /// With π taken as known: what it would be without counting that it was estimated.
     pub std_error_of_known: Option<f64>,
+    /// Exposed answers that carry a weight.
+    pub exposed: u64,
 }
 
 /// Fits the response model. `everyone` is a problem over all journeys that could have been answered; the
@@ -72,7 +74,8 @@ pub fn response(everyone: &Analysis, answered: &[bool]) -> Result<Response, NoFi
     Ok(Response { weights, trimmed, is_trimmed, fit })
 }
 
-/// Total effects of the answers under response weights.
+/// Total effects of the answers under response weights, where the problem over all journeys is also that of the
+/// answers.
 ///
 /// # Errors
 /// A [`Fault`] of the problem.
@@ -81,10 +84,32 @@ pub fn weighted_effects(
     answered: &[bool],
     response: &Response,
 ) -> Result<Vec<Result<Weighted, Missing>>, Fault> {
-    let problem = Problem { weights: Some(&response.weights), ..everyone.problem.clone() };
+    let answer_of: Vec<Option<u32>> =
+        (0..).zip(answered).map(|(journey, answered)| answered.then_some(journey)).collect();
+    effects_of_answers(everyone, &answer_of, response, everyone.problem)
+}
+
+/// The same where answers are a problem of their own. `answer_of`: per journey its answer there. Answers that no
+/// journey has take no part.
+///
+/// # Errors
+/// A [`Fault`] of the problem.
+pub fn effects_of_answers(
+    everyone: &Analysis,
+    answer_of: &[Option<u32>],
+    response: &Response,
+    answers: &Problem,
+) -> Result<Vec<Result<Weighted, Missing>>, Fault> {
+    let mut weights = vec![0.0; answers.answers()];
+    for (answer, weight) in answer_of.iter().zip(&response.weights) {
+        answer.iter().for_each(|answer| weights[*answer as usize] = *weight);
+    }
+    let problem = Problem { weights: Some(&weights), ..answers.clone() };
     let analysis = Analysis::of(&problem, everyone.threads)?;
     let fits = Fits::of(&analysis);
     let model = everyone.columns.model(&everyone.patterns, vec![true; everyone.touchpoints()], None);
+    let row_of = |journey: usize| model.row_of[everyone.patterns.of_answer[journey] as usize] as usize;
+    let counted = || (0..answer_of.len()).filter(|journey| everyone.patterns.of_answer[*journey] != NONE);
     Ok((0..analysis.touchpoints())
         .map(|touchpoint| {
             let fitted = fits.behind(Estimand::Total, touchpoint);
@@ -96,23 +121,23 @@ pub fn weighted_effects(
             let known = influence::std_error(&analysis, &phi);
             // What a change of π's coefficients would do, through the weights of the answers.
             let mut slope = vec![0.0; response.fit.coefficients.len()];
-            let row_of =
-                |journey: usize| model.row_of[everyone.patterns.of_answer[journey] as usize] as usize;
-            let counted =
-                || (0..answered.len()).filter(|journey| everyone.patterns.of_answer[*journey] != NONE);
-            for journey in counted().filter(|journey| answered[*journey] && !response.is_trimmed[*journey]) {
-                let row = row_of(journey);
-                let change = -(1.0 - response.fit.probabilities[row][0]);
-                for c in model.rows.columns(row) {
-                    slope[usize::from(*c)] += change * phi[journey];
+            let mut all = vec![0.0; answer_of.len()];
+            for journey in counted() {
+                let Some(answer) = answer_of[journey] else { continue };
+                all[journey] = phi[answer as usize];
+                if !response.is_trimmed[journey] {
+                    let row = row_of(journey);
+                    let change = -(1.0 - response.fit.probabilities[row][0]);
+                    for c in model.rows.columns(row) {
+                        slope[usize::from(*c)] += change * all[journey];
+                    }
                 }
             }
             let pulls = pulls::<1>(&model.rows, &response.fit, &slope);
-            let mut all = phi;
             for journey in counted() {
                 let row = row_of(journey);
-                let residual = f64::from(u8::from(answered[journey])) - response.fit.probabilities[row][0];
-                all[journey] += pulls[row][0] * residual;
+                let is_answered = f64::from(u8::from(answer_of[journey].is_some()));
+                all[journey] += pulls[row][0] * (is_answered - response.fit.probabilities[row][0]);
             }
             let process = covariance(&everyone.groupings, &everyone.patterns.of_answer, &[&all])
                 .map(|covariance| covariance[(0, 0)].sqrt());
@@ -120,6 +145,7 @@ pub fn weighted_effects(
             Ok(Weighted {
                 nps_points: Estimate::of(value, process, None, degrees),
                 std_error_of_known: known,
+                exposed: analysis.support[touchpoint].exposed_answers(),
             })
         })
         .collect())

@@ -221,7 +221,7 @@ impl Swept {
         // The first drivers are decided here, one piece of work for each way; the rest by recursion.
         let first = many.min(6);
         let total = self.matrix[0];
-        let pieces = chunks::map(1 << first, threads.min(1 << first), |range| {
+        let pieces = chunks::map_heavy(1 << first, 4, threads, |range| {
             range.map(|mask| self.subsets(mask, first, total)).collect::<Vec<_>>()
         });
         let mut explained = vec![0.0; 1 << many];

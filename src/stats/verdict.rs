@@ -40,6 +40,8 @@ pub struct Ground {
     pub min_responses: u64,
     /// Separated, or too few in a class; see `Support::is_thin`.
     pub is_thin: bool,
+    /// The exposed have equals among the spared; see `Overlap::has_ground`.
+    pub has_ground: bool,
     /// Estimate and 90% interval in NPS points.
     pub nps_points: Option<(f64, f64, f64)>,
     /// 90% interval of the risk difference.
@@ -52,7 +54,7 @@ pub fn verdict(ground: &Ground, margins: Margins) -> Verdict {
     if !ground.is_measured {
         return Verdict::NotMeasured;
     }
-    if ground.exposed_clusters < ground.min_responses || ground.is_thin {
+    if ground.exposed_clusters < ground.min_responses || ground.is_thin || !ground.has_ground {
         return Verdict::NotEnoughEvidence;
     }
     let (Some((points, low, high)), Some((least, most))) = (ground.nps_points, ground.risk_difference) else {
@@ -81,6 +83,7 @@ mod tests {
             exposed_clusters: 500,
             min_responses: 30,
             is_thin: false,
+            has_ground: true,
             nps_points: Some((0.5, 0.3, 0.7)),
             risk_difference: Some((0.05, 0.09)),
             q_value: Some(0.001),
@@ -97,6 +100,8 @@ mod tests {
         assert_eq!(say(Ground { risk_difference: Some((0.2, 0.4)), ..small }), Verdict::DrivesDetractors);
         assert_eq!(say(Ground { exposed_clusters: 29, ..small }), Verdict::NotEnoughEvidence);
         assert_eq!(say(Ground { is_thin: true, ..sure }), Verdict::NotEnoughEvidence);
+        assert_eq!(say(Ground { has_ground: false, ..sure }), Verdict::NotEnoughEvidence);
+        assert_eq!(say(Ground { has_ground: false, ..small }), Verdict::NotEnoughEvidence);
         assert_eq!(say(Ground { is_measured: false, ..small }), Verdict::NotMeasured);
         assert_eq!(say(Ground { nps_points: None, ..sure }), Verdict::NotEnoughEvidence);
     }

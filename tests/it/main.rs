@@ -19,6 +19,7 @@
 //! | `presets` | does what `init` prints read exports in their true format? |
 //! | `lake` | five nights of three systems' exports against the same world's plain feeds |
 //! | `stats` | do the statistics come out as other people's software has them? |
+//! | `drivers` | what is published of a planted world: verdicts with a ground, weights, clusters |
 //! | `olist` | the figures of the real data, where it is there |
 //! | `tidy` | does each power stay in its room, and does each query read what it declares? |
 //!
@@ -38,6 +39,7 @@ mod checks;
 mod cli;
 mod contract;
 mod discover;
+mod drivers;
 mod formats;
 mod kill;
 mod known_at;

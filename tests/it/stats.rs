@@ -462,5 +462,18 @@ fn benchmark_beside_statsmodels() {
     for (i, beta) in other["coefficients"].as_array().unwrap().iter().enumerate() {
         close(fitted.fit.coefficients[i], number(beta), 1e-6, "coefficient");
     }
-    println!("statsmodels' fit alone {seconds:.2} s: {:.1} times as long", seconds / end.as_secs_f64());
+    let faster = seconds / end.as_secs_f64();
+    println!("statsmodels' fit alone {seconds:.2} s: {faster:.1} times as long");
+
+    // Shared variance, exact, of twenty drivers of the same answers' size: 2^20 regressions.
+    let mut random = ChaCha8Rng::seed_from_u64(20);
+    let rows: Vec<f64> = (0..2_000 * 21).map(|_| random.random::<f64>()).collect();
+    let drivers = (0..20).map(|driver| vec![driver]).collect();
+    let products = CrossProducts::of(21, &rows, &[1.0; 2_000], vec![], drivers);
+    let start = Instant::now();
+    let found = products.shares(20, 2, &mut random);
+    let exact = start.elapsed();
+    println!("shared variance of 20 drivers, exact: {exact:?}");
+    close(found.shares.iter().sum::<f64>(), found.r_squared, 1e-10, "shares sum to R²");
+    assert!(exact.as_secs_f64() < 1.0 && faster >= 10.0, "{exact:?}, {faster:.1} times");
 }
