@@ -13,6 +13,8 @@ use crate::report::{axis, log_axis};
 
 /// Drawn against their reach: so many of what cost, and of what earned.
 const DRAWN: [usize; 2] = [8, 4];
+/// Shown where nothing is sure.
+const WATCHED: usize = 5;
 /// Losses of the whole along which curves are drawn, in points.
 const CONTOURS: [f64; 6] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0];
 const STEPS_OF_A_CONTOUR: u32 = 40;
@@ -134,13 +136,19 @@ impl Touchpoints {
     pub fn cost(&self, least: u64) -> Result<Cost> {
         let further = |one: &&Touchpoint| one.further(least);
         let needs = needs()?;
+        let drives = self.of(Verdict::DrivesDetractors, &["lever"]);
+        let rows: Vec<Driver> = drives.iter().filter_map(|one| one.driver(Mark::Cost, least)).collect();
+        let unclear: Vec<Further> =
+            self.of(Verdict::NotEnoughEvidence, &["lever"]).iter().map(further).collect();
+        let seems_to_cost = |one: &&Further| one.points.is_some_and(|points| points.estimate > 0.0);
+        let watch = match rows.is_empty() {
+            true => unclear.iter().filter(seems_to_cost).take(WATCHED).cloned().collect(),
+            false => Vec::new(),
+        };
         Ok(Cost {
-            rows: self
-                .of(Verdict::DrivesDetractors, &["lever"])
-                .iter()
-                .filter_map(|one| one.driver(Mark::Cost, least))
-                .collect(),
-            unclear: self.of(Verdict::NotEnoughEvidence, &["lever"]).iter().map(further).collect(),
+            rows,
+            watch,
+            unclear,
             small: self.of(Verdict::NotWorthActingOn, &["lever"]).iter().map(further).collect(),
             unmeasured: self
                 .of(Verdict::NotMeasured, &["lever"])
@@ -404,6 +412,7 @@ mod tests {
     #[test]
     fn figures_of_few_answers_are_not_shown() {
         let cost = world().cost(5).unwrap();
+        assert_eq!(cost.watch.len(), 0, "something is sure");
         assert_eq!((cost.unclear[0].reach, cost.unclear[0].points), (None, None));
         assert!(world().cost(3).unwrap().unclear[0].points.is_some());
         let mut one = touchpoint("one", Verdict::Protects, [-3.0, -4.0, -1.0], 12);

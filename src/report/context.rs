@@ -252,6 +252,8 @@ pub enum Wording {
 pub struct Cost {
     /// Verdict `drives detractors`, the costliest first.
     pub rows: Vec<Driver>,
+    /// Where that is empty: the first five of `unclear` that seem to cost.
+    pub watch: Vec<Further>,
     /// Verdict `not enough evidence`.
     pub unclear: Vec<Further>,
     /// Verdict `not worth acting on`.

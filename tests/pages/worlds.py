@@ -417,9 +417,11 @@ class World:
                 row = self.driver(touchpoint["id"], "cost")
                 signs.append({key: row[key] for key in ("touchpoint", "label", "responses", "exposed_responses", "reach", "detractor_share_exposed")})
         needs = lambda t: ", ".join(f"`{t['feed']}.{column}`" for column in t.get("needs", ["*"])).replace(".*", "") if t.get("feed") else None
+        unclear = [self.rest(n) for n in measured if n not in self.effects or self.effects[n]["verdict"] == "not_enough_evidence"]
         return {
             "rows": cost,
-            "unclear": [self.rest(n) for n in measured if n not in self.effects or self.effects[n]["verdict"] == "not_enough_evidence"],
+            "watch": [] if cost else [row for row in unclear if row["points"] and row["points"]["estimate"] > 0][:5],
+            "unclear": unclear,
             "small": [self.rest(n) for n in of("not_worth_acting_on", levers)],
             "unmeasured": [{"touchpoint": n, "label": self.labels[n], "needs": needs(BY_ID[n])} for n in levers if n not in measured],
             "signs": signs,
@@ -912,7 +914,7 @@ def silent(world):
     report |= {"headline": None, "window": None, "stages": None, "reach": None}
     report["short"] |= {"responses": 0, "cost": None, "gain": None, "moved": None, "first": None}
     report["change"] |= {"nps": [], "trends": [], "moves": None, "steepest": None}
-    for part in ("rows", "unclear", "small", "signs"):
+    for part in ("rows", "watch", "unclear", "small", "signs"):
         report["cost"][part] = []
     report["sure"] |= {"answers": 3, "counted": 0, "linked": 0, "leaked": 0, "effects": [], "adjustments": [], "links": [], "left_out": [{"reason": "missing score", "rows": 3}]}
     world["sheets"], world["stores"]["sheets"] = [], []
