@@ -154,7 +154,12 @@ impl Rails {
         });
         rails.calibration = tenths.collect();
         for ((touchpoint, placebo), found) in placebos {
-            let of = if touchpoint.starts_with('(') { "late" } else { &touchpoint };
+            // Those of the next order belong to no touchpoint of this one.
+            let of = match (touchpoint.starts_with('('), placebo.ends_with("damaged")) {
+                (false, _) => touchpoint.as_str(),
+                (true, true) => "damaged",
+                (true, false) => "late",
+            };
             let (Some(estimate), Some(holds)) = (found.points, found.holds) else { continue };
             rails.placebos.push(Placebo {
                 label: touchpoints.label(of).unwrap_or_else(|| of.to_string()),
