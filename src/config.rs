@@ -1414,6 +1414,8 @@ mod tests {
             ("[journey]\nlookback_days = 0\n", "`journey.lookback_days` is 0", 6),
             ("[analysis]\nperiod = \"week\"\nwindow_days = 99999\n", "`analysis.window_days` is 99999", 7),
             ("[analysis]\nmin_link_rate = 1.5\n", "`analysis.min_link_rate` is 1.5", 6),
+            ("[analysis]\nmin_cell = 0\n", "`analysis.min_cell` is 0", 6),
+            ("[sheets]\ndimension = \"store\"\n", "`store` is not one of `segments`", 6),
             ("[analysis]\nmargin_nps_points = -0.1\n", "`analysis.margin_nps_points` is -0.1", 6),
             (
                 "[analysis]\nmin_responses = 20\nmargin_risk_difference = 1.5\n",

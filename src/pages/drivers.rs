@@ -202,12 +202,6 @@ impl Touchpoint {
     /// The share of detractors, where neither they nor the others are few.
     fn shown_share(&self, least: u64) -> Option<f64> {
         let share = self.detractor_share?;
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a count again"
-        )]
         let detractors = (share * self.exposed_responses as f64).round() as u64;
         (detractors > 0 && may_be_shown(detractors, self.exposed_responses, least)).then_some(share)
     }

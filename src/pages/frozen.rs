@@ -69,7 +69,6 @@ pub async fn freeze(published: &Published, output: &Store, period: &str) -> Resu
 fn figures(page: &Leadership, period: &str) -> Vec<(&'static str, Option<String>, Option<f64>)> {
     let mut figures = Vec::new();
     if let Some(score) = page.change.nps.iter().find(|score| score.period == period) {
-        #[expect(clippy::cast_precision_loss, reason = "a count of answers")]
         let responses = score.responses as f64;
         figures.extend([("nps", None, Some(score.nps)), ("responses", None, Some(responses))]);
     }

@@ -159,7 +159,6 @@ fn table(
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of answers")]
 fn count(n: u64) -> f64 {
     n as f64
 }
@@ -197,7 +196,6 @@ fn shaded(mut tables: Vec<SegmentTable>) -> BySegment {
     for cell in tables.iter_mut().flat_map(|table| &mut table.rows).flat_map(|row| &mut row.cells) {
         let value = cell.detractors_per_100.filter(|value| *value > 0.0 && darkest > 0.0);
         // In equal steps up to the darkest.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 4")]
         let shade = value.map_or(0, |value| ((SHADES + 0.999) * value / darkest).min(SHADES) as u8);
         cell.shade = shade;
     }

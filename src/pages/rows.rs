@@ -88,7 +88,6 @@ impl Row<'_> {
     pub fn number(&self, name: &str) -> Result<Option<f64>> {
         let number = match self.column(name)? {
             Column::Number(numbers) => numbers.is_valid(self.at).then(|| numbers.value(self.at)),
-            #[expect(clippy::cast_precision_loss, reason = "counts")]
             Column::Integer(numbers) => numbers.is_valid(self.at).then(|| numbers.value(self.at) as f64),
             _ => return Err(self.wrong(name)),
         };

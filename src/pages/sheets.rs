@@ -168,7 +168,6 @@ async fn read(source: &Source<'_>) -> Result<Vec<Value>> {
         let counts = [count(Span::ThisWeek, "1")?, count(Span::Weeks4, "4")?, count(Span::Weeks13, "13")?];
         let number = |column: &str| row.number(column).map(|number| number.unwrap_or(0.0));
         let recent = &counts[2];
-        #[expect(clippy::cast_precision_loss, reason = "counts of answers")]
         let sums = Sums {
             promoters: recent.promoters as f64,
             passives: recent.passives as f64,
@@ -319,7 +318,6 @@ fn keep(here: &Value, gain: &[Driver], min_cell: u64) -> Option<Keep> {
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of answers")]
 fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

@@ -80,7 +80,6 @@ fn flow(paths: &[Path], min_cell: u64, min_responses: u64) -> Option<Stages> {
     Some(Stages { responses, detractor_share: whole, rows, worst })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of answers")]
 fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }

@@ -186,11 +186,6 @@ fn check(row: Row<'_>, guardrail: String, detail: String, value: Option<f64>) ->
     })
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a count that was written as a number"
-)]
 fn rounded(value: Option<f64>) -> u64 {
     value.unwrap_or(0.0).round().max(0.0) as u64
 }

@@ -245,3 +245,23 @@ impl write::Parts for FolderParts {
         part.finish().await.map(|_| ())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_read_from_names_and_meanings() {
+        let unit = |name: &str, kind, meaning: &str| {
+            unit_of(&Column { name: name.into(), kind, meaning: meaning.into() })
+        };
+        assert_eq!(unit("nps", ColumnKind::Float, "100 × …, in points"), Some("points"));
+        assert_eq!(unit("total_nps_points_low", ColumnKind::Float, "lower end"), Some("points"));
+        assert_eq!(unit("x_first_reply_hours", ColumnKind::Float, "longest wait"), Some("hours"));
+        assert_eq!(unit("x_days_late", ColumnKind::Float, "calendar days"), Some("days"));
+        assert_eq!(unit("reach", ColumnKind::Float, "exposed ÷ all"), Some("0 to 1"));
+        assert_eq!(unit("as_of", ColumnKind::Timestamp, "the end"), Some("UTC"));
+        assert_eq!(unit("responses", ColumnKind::Integer, "answers"), None);
+        assert_eq!(unit("x_days_late_bin", ColumnKind::Text, "days late, in bins"), None);
+    }
+}

@@ -63,7 +63,6 @@ impl Words {
             let (name, after) = after.split_once('}').ok_or_else(|| format!("`{key}` has an open brace"))?;
             said.push_str(before);
             said.push_str(&match value(name) {
-                #[expect(clippy::cast_precision_loss, reason = "counts of answers")]
                 Some(Filling::Count(count)) => self.format.decimals(count as f64, 0),
                 Some(Filling::Text(text)) => clean(&text),
                 None => return Err(format!("`{key}` asks for `{name}`")),
