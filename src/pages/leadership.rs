@@ -38,8 +38,8 @@ pub async fn page(source: &Source<'_>, period: Option<&str>, links: Links) -> Re
         links,
         short: Short {
             responses: scores.window.as_ref().map_or(0, |window| window.responses),
-            cost: cost.rows.first().cloned(),
-            gain: gain.rows.first().cloned(),
+            cost: surest(&cost.rows),
+            gain: surest(&gain.rows),
             moved: change.moves.as_ref().and_then(change::moved),
             waiting: None,
             first: first(&cost),
@@ -58,6 +58,11 @@ pub async fn page(source: &Source<'_>, period: Option<&str>, links: Links) -> Re
         cost,
         gain,
     })
+}
+
+/// The largest that may be called an effect; else the largest, which says that it may not.
+fn surest(rows: &[Driver]) -> Option<Driver> {
+    rows.iter().find(|driver| driver.wording == Wording::Effect).or(rows.first()).cloned()
 }
 
 /// What to do first: the action with the most points within reach, of what may be called an effect.

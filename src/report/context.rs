@@ -175,7 +175,7 @@ pub enum Direction {
 pub struct Short {
     /// Answers in the window.
     pub responses: u64,
-    /// The first of `cost.rows` and of `gain.rows`.
+    /// The first of `cost.rows` and of `gain.rows` that is called an effect; the first of all where none is.
     pub cost: Option<Driver>,
     pub gain: Option<Driver>,
     pub moved: Option<Moved>,
