@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::exposures::{OTHER_SEGMENT, UNKNOWN_SEGMENT, named};
 use crate::report::context::{
     Banner, Count, Driver, Fix, Interval, Keep, Links, Sheet, SheetLine, SheetPage, SheetQuote, Span,
-    StoresPage,
+    StoresPage, Wording,
 };
 use crate::stats::evidence::q_values;
 use crate::stats::nps::{SharedSums, Sums, change_p_value};
@@ -260,7 +260,7 @@ fn plus(one: &Sums, other: &Sums, times: f64) -> Sums {
 fn fix(at: usize, values: &[Value], cost: &[Driver], min_cell: u64) -> Option<Fix> {
     let here = &values[at];
     let mut best: Option<(f64, Fix)> = None;
-    for driver in cost.iter().filter(|driver| driver.action.is_some()) {
+    for driver in cost.iter().filter(|driver| driver.action.is_some() && is_effect(driver)) {
         let exposed = here.reach(&driver.touchpoint);
         let (Some(reach), true) =
             (driver.reach.filter(|reach| *reach > 0.0), may_be_shown(exposed, here.linked, min_cell))
@@ -285,6 +285,11 @@ fn fix(at: usize, values: &[Value], cost: &[Driver], min_cell: u64) -> Option<Fi
     best.map(|(_, fix)| fix)
 }
 
+/// Nobody is asked to act on what only goes along.
+fn is_effect(driver: &Driver) -> bool {
+    driver.wording == Wording::Effect
+}
+
 /// Reach in the values like this one, taken together.
 fn reach_alike(at: usize, values: &[Value], touchpoint: &str) -> Option<f64> {
     let here = values[at].linked;
@@ -304,7 +309,8 @@ fn keep(here: &Value, gain: &[Driver], min_cell: u64) -> Option<Keep> {
         let exposed = here.reach(&driver.touchpoint);
         (exposed >= min_cell).then(|| (exposed, share(exposed, here.linked) * driver.points.estimate / reach))
     };
-    let best = gain.iter().filter_map(|driver| Some((driver, earned(driver)?)));
+    let best =
+        gain.iter().filter(|driver| is_effect(driver)).filter_map(|driver| Some((driver, earned(driver)?)));
     let best = best.fold(None, |best: Option<(&Driver, (u64, f64))>, one| match best {
         Some(best) if best.1.1 >= one.1.1 => Some(best),
         _ => Some(one),
@@ -375,7 +381,6 @@ impl Wrote {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::context::Wording;
 
     fn value(name: &str, promoters: u64, passives: u64, detractors: u64, late: u64) -> Value {
         let responses = promoters + passives + detractors;
@@ -461,6 +466,8 @@ mod tests {
         assert_eq!((found.exposed_responses, found.responses), (30, 100));
         assert!((found.reach_alike - 0.1).abs() < 1e-12, "the small one is not alike");
         assert_eq!(fix(1), None);
+        let driver_only_along = Driver { wording: Wording::Association, ..driver() };
+        assert_eq!(super::fix(0, &values, &[driver_only_along], 5), None);
         let kept = keep(&values[0], &[driver()], 5).unwrap();
         assert_eq!((kept.exposed_responses, kept.responses), (30, 100));
         assert_eq!(keep(&values[0], &[driver()], 31), None);

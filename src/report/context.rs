@@ -861,10 +861,10 @@ pub struct Sheet {
     pub nps: Option<Interval>,
     /// Of all values together, over the same weeks.
     pub nps_whole: f64,
-    /// A lever of `cost.rows` with an action whose reach here exceeds that of values like this one, times its
+    /// A lever of `cost.rows` with an action, called an effect, whose reach here exceeds that of values like this one, times its
     /// points where met.
     pub fix: Option<Fix>,
-    /// What protects and is met here.
+    /// What protects, is called an effect, and is met here.
     pub keep: Option<Keep>,
     /// Redacted comments of promoters who met `keep`; none under `analysis.min_cell` comments.
     pub quotes: Vec<SheetQuote>,
