@@ -26,7 +26,7 @@ mod sure;
 use std::collections::BTreeMap;
 
 use crate::engine::Engine;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::published::Published;
 use crate::queries::{self, Query};
 use crate::report::Templates;
@@ -107,16 +107,33 @@ impl<'a> Source<'a> {
         let queries = queries::stages()?.into_iter().filter(|query| query.folder == "11_pages");
         let queries = queries.map(|query| (query.name.clone(), query)).collect();
         let source = Source { published, engine: &published.engine, facts, queries };
+        source.check()?;
         places::register(&source).await?;
         sheets::register(&source).await?;
         Ok(source)
     }
 
+    /// Runs of older versions have not all tables that pages are drawn from.
+    fn check(&self) -> Result<()> {
+        let made = ["placed_answers", "sheet_answers"];
+        let read = self.queries.values().flat_map(|query| &query.reads);
+        let mut lacking =
+            read.filter(|table| !made.contains(&table.as_str()) && self.published.rows_of(table).is_none());
+        match lacking.next() {
+            None => Ok(()),
+            Some(table) => Err(Error::usage("the run has not all tables that its pages are drawn from")
+                .with("run", &self.facts.run.run_id)
+                .with("table", table)
+                .hint("another version has published it: run that day again with `aftersale run --as-of`")),
+        }
+    }
+
     /// What a query of `queries/11_pages` returns.
     async fn rows(&self, query: &'static str) -> Result<Rows> {
-        let found = self.queries.get(query).ok_or_else(|| {
-            crate::error::Error::internal("a page's query is not in the binary").with("query", query)
-        })?;
+        let found = self
+            .queries
+            .get(query)
+            .ok_or_else(|| Error::internal("a page's query is not in the binary").with("query", query))?;
         let plan = self.engine.query(found.sql).await.with("query", query)?;
         Rows::of(self.engine.collect(plan, query).await.with("query", query)?, query)
     }

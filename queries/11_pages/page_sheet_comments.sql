@@ -29,5 +29,5 @@ met as (
 
 select segment, touchpoint, comments, "cluster", comment, response_id
 from met
-where nps_class = 'promoter' and place <= 40
+where nps_class = 'promoter' and place <= 12
 order by segment, touchpoint, responded_at desc, response_id

@@ -68,7 +68,11 @@ fn figures_on_the_pages_of_the_sample_equal_the_tables() {
         let [promoters, passives, detractors] = classes(&answers);
         let nps = 100.0 * (promoters as f64 - detractors as f64) / (promoters + passives + detractors) as f64;
         let told = format!("{told}{nps:.0} (");
-        assert!(page.contains(&told), "{told:?} is not there: {}", &said[..600]);
+        assert!(
+            page.contains(&told),
+            "{told:?} is not there: {}",
+            said.chars().take(600).collect::<String>()
+        );
     }
 
     // Every touchpoint with its points, as published.
