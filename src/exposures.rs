@@ -791,7 +791,7 @@ pub async fn exposed_amounts(engine: &Engine, config: &Config, catalogue: &Catal
         .and_then(|orders| orders.filter(named("answers").gt(lit(1i64))))
         .and_then(|orders| orders.select(vec![named("repeated")]))
         .map_err(failed)?;
-    engine.keep("repeated_orders", repeated).await?;
+    let has_repeated = engine.keep("repeated_orders", repeated).await? > 0;
     let mut of_answers = Vec::new();
     for touchpoint in &catalogue.touchpoints {
         let is_met = named(&code_of(touchpoint)).eq(State::Yes.code());
@@ -827,23 +827,28 @@ pub async fn exposed_amounts(engine: &Engine, config: &Config, catalogue: &Catal
         })
         .collect();
     for (dimension, value) in dimensions(config) {
-        let joined = async |kind: JoinType| {
-            let repeated = engine.table("repeated_orders").await?;
-            answers.clone().join(repeated, kind, &["journey_id"], &["repeated"], None).map_err(failed)
-        };
         let segment = || vec![named("segment")];
-        let by_order = vec![value.clone().alias("segment"), named("journey_id")];
-        let of_repeated = joined(JoinType::LeftSemi)
-            .await?
-            .aggregate(by_order, folded(&first, max))
-            .and_then(|orders| orders.aggregate(segment(), folded(&again, sum)))
-            .map_err(failed)?;
-        let plan = joined(JoinType::LeftAnti)
-            .await?
-            .aggregate(vec![value.alias("segment")], folded(&first, sum))
-            .and_then(|orders| orders.union(of_repeated))
-            .and_then(|orders| orders.aggregate(segment(), folded(&again, sum)))
-            .map_err(failed)?;
+        let of_segment = vec![value.clone().alias("segment")];
+        let plan = if has_repeated {
+            let joined = async |kind: JoinType| {
+                let repeated = engine.table("repeated_orders").await?;
+                answers.clone().join(repeated, kind, &["journey_id"], &["repeated"], None).map_err(failed)
+            };
+            let by_order = vec![value.alias("segment"), named("journey_id")];
+            let of_repeated = joined(JoinType::LeftSemi)
+                .await?
+                .aggregate(by_order, folded(&first, max))
+                .and_then(|orders| orders.aggregate(segment(), folded(&again, sum)))
+                .map_err(failed)?;
+            joined(JoinType::LeftAnti)
+                .await?
+                .aggregate(of_segment, folded(&first, sum))
+                .and_then(|orders| orders.union(of_repeated))
+                .and_then(|orders| orders.aggregate(segment(), folded(&again, sum)))
+        } else {
+            answers.clone().aggregate(of_segment, folded(&first, sum))
+        };
+        let plan = plan.map_err(failed)?;
         for batch in engine.collect(plan, "exposed_amounts").await? {
             let segments = texts(batch.column(0))?;
             for (place, touchpoint) in catalogue.touchpoints.iter().enumerate() {

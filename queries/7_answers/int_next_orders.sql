@@ -1,6 +1,6 @@
 -- int_next_orders: whether the customer's next order came late or damaged, which an answer before it cannot have felt
 -- grain: response_id
--- reads: int_answers, int_links, stg_purchases
+-- reads: int_links, stg_purchases
 with
 
 -- one row per purchase of a known customer, counted
@@ -20,9 +20,9 @@ timeline as (
     select customer_id, ordered_at as at, 0 as is_answer, null as response_id
     from purchases
     union all
-    select customer_id, responded_at, 1, response_id
-    from int_answers
-    where in_fit
+    select customer_id, occurred_at, 1, event_id
+    from int_links
+    where feed = 'surveys'
       and customer_id is not null
 ),
 

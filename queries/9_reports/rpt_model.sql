@@ -6,7 +6,7 @@
 -- column position integer: the term's place in the model, from 1
 -- column term text: (intercept), a touchpoint or its state, or a covariate and its level
 -- column coefficient float: log-odds that the term adds; null where it was dropped
--- column std_error float: its standard error, clustered by customer
+-- column std_error float: its standard error, clustered as `analysis.cluster` says
 -- column answers integer: answers for which the term holds
 -- column note text: why the term was dropped, or that its estimate is penalised
 -- column as_of timestamp: the end of the last day that the run looks at

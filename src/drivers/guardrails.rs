@@ -19,8 +19,12 @@ use crate::stats::analysis::{Analysis, Missing};
 use crate::stats::effects::Estimand;
 use crate::stats::guardrails;
 use crate::stats::placebo::Placebo;
-use crate::stats::propensity::{FEWEST_EFFECTIVE, MOST_WITHOUT_EQUALS};
 
+/// A share of the exposed beyond which nobody like them was spared is a warning.
+const MOST_WITHOUT_EQUALS: f64 = 0.1;
+/// Fewer unexposed answers than this, by weight, that carry the comparison are a warning; fewer than
+/// `propensity::LEAST_GROUND` are no ground for a verdict.
+const FEWEST_EFFECTIVE: f64 = 30.0;
 const MOST_CONTRADICTED: f64 = 0.1;
 /// Of pairs met together by fewer answers than this nothing is said.
 const FEWEST_OF_A_PAIR: u64 = 20;

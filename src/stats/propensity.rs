@@ -17,10 +17,8 @@ use super::measures::Estimate;
 use super::problem::{Class, State};
 use super::standardise::slopes;
 
-/// A share of the exposed beyond which nobody like them was spared is a warning, and no ground for a verdict.
-pub const MOST_WITHOUT_EQUALS: f64 = 0.1;
-/// Likewise fewer unexposed answers than this, by weight, that carry the comparison.
-pub const FEWEST_EFFECTIVE: f64 = 30.0;
+/// Fewer unexposed answers than this, by weight, that carry a comparison are no ground for a verdict.
+pub const LEAST_GROUND: f64 = 20.0;
 
 const LEAST: f64 = 0.02;
 const MOST: f64 = 0.98;
@@ -48,9 +46,10 @@ pub struct Overlap {
 }
 
 impl Overlap {
-    /// Whether the exposed have equals among the spared, and enough of them, for a verdict.
+    /// Whether enough of the spared are like the exposed for a verdict. (Propensities alone do not tell: where the
+    /// reference is rare all of them are high.)
     pub fn has_ground(&self) -> bool {
-        self.exposed_without_equals <= MOST_WITHOUT_EQUALS && self.effective_unexposed >= FEWEST_EFFECTIVE
+        self.effective_unexposed >= LEAST_GROUND
     }
 }
 

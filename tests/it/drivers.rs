@@ -35,16 +35,21 @@ fn verdicts_weights_and_clusters_of_a_planted_world() {
 
     let guardrails = published(&output, "rpt_guardrails");
     let impact = published(&output, "rpt_touchpoint_impact").only("segment", &["all"]);
-    // No verdict where nobody like the exposed was spared, whatever q says.
+    // No verdict where hardly anybody like the exposed was spared, whatever q says; a warning comes sooner.
     let without_ground =
         guardrails.only("guardrail", &["overlap", "effective_responses"]).only("holds", &["false"]);
-    let place = without_ground.column("touchpoint");
-    assert!(!without_ground.rows.is_empty(), "nothing lacks a ground in this world");
+    let [place, guardrail, value] =
+        ["touchpoint", "guardrail", "value"].map(|name| without_ground.column(name));
+    let mut without = 0;
     for row in &without_ground.rows {
         let said = impact.row("touchpoint", &row[place]);
-        assert_eq!(said["verdict"], "not enough evidence", "{}", row[place]);
         assert_eq!(said["reading"], "association, adjusted", "{}", row[place]);
+        if row[guardrail] == "effective_responses" && number(&row[value]) < 20.0 {
+            assert_eq!(said["verdict"], "not enough evidence", "{}", row[place]);
+            without += 1;
+        }
     }
+    assert!(without > 0, "everything has a ground in this world");
     // Being called and being left alone are two sides of one thing, and of opposite sign.
     let set = |id: &str| {
         guardrails.only("touchpoint", &[id]).row("guardrail", "adjustment_set")["words"].to_string()
