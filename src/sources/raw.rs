@@ -60,9 +60,10 @@ async fn text(
             Format::Csv => "none of the table's files has a header",
             _ => "none of the table's files has a row",
         };
-        return Err(Error::config(what)
-            .with("line", table.line)
-            .hint("an export without rows still needs its header line; JSON has none, and needs a row"));
+        return Err(Error::config(what).with("line", table.line).hint(
+            "an export without rows still needs its header line; JSON has none, and needs a row: leave \
+                the source out until there is one",
+        ));
     }
     let before = landed.copies.len() - landed.parsed;
     let files = if landed.parsed == 1 { "file" } else { "files" };

@@ -16,17 +16,23 @@ use crate::program::{aftersale, text};
 use crate::table::{self, Table, difference};
 
 /// The day of each fixture's last delivery, at whose end it is looked at.
-const LOOKED_AT: [(&str, &str); 5] = [
+const LOOKED_AT: [(&str, &str); 7] = [
     ("zendesk", "2026-03-09"),
     ("zendesk-csv", "2026-03-09"),
     ("qualtrics", "2025-11-04"),
     ("shopify", "2026-02-10"),
     ("delighted", "2026-02-03"),
+    ("olist", "2018-05-24"),
+    ("plain", "2025-05-20"),
 ];
 
-/// Of a preset, what a user would change: here a segment more, so that a column can be seen.
-const CHANGED: [(&str, &str, &str); 1] =
-    [("shopify", "segments = [\"store_id\"", "segments = [\"postcode\", \"store_id\"")];
+/// Of a preset, what a user would change: here a segment more, so that a column can be seen; and of few rows
+/// one may be wrong.
+const CHANGED: [(&str, &str, &str); 3] = [
+    ("shopify", "segments = [\"store_id\"", "segments = [\"postcode\", \"store_id\""),
+    ("olist", "max_rejected_share = 0.02", "max_rejected_share = 0.2"),
+    ("plain", "# max_rejected_share = 0.01", "max_rejected_share = 0.2"),
+];
 
 #[test]
 fn zendesk() {
@@ -51,6 +57,16 @@ fn shopify() {
 #[test]
 fn delighted() {
     reads_its_fixture("delighted");
+}
+
+#[test]
+fn olist() {
+    reads_its_fixture("olist");
+}
+
+#[test]
+fn plain() {
+    reads_its_fixture("plain");
 }
 
 fn reads_its_fixture(preset: &str) {
@@ -85,7 +101,8 @@ fn reads_its_fixture(preset: &str) {
 /// What `init --from` proposes for a system's exports reads them as its preset does.
 #[test]
 fn a_proposal_reads_a_known_export_as_its_preset_does() {
-    for (system, as_of) in LOOKED_AT {
+    // The other two are whole configurations: see `a_whole_configuration_is_named_beside_its_export`.
+    for (system, as_of) in LOOKED_AT.into_iter().filter(|(system, _)| !["olist", "plain"].contains(system)) {
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(system);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (config, output) = (folder.path().join("aftersale.toml"), folder.path().join("out"));
@@ -107,6 +124,21 @@ fn a_proposal_reads_a_known_export_as_its_preset_does() {
         if let Some(difference) = difference(&Table::read_csv(&expectation), &found) {
             panic!("{system}\n{difference}\n{proposal}");
         }
+    }
+}
+
+#[test]
+fn a_whole_configuration_is_named_beside_its_export() {
+    let given =
+        |preset| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(preset).join("given");
+    let proposal = aftersale(&["init", "--from", text(&given("olist"))]).expect(0).stdout;
+    assert!(
+        proposal.contains("This is Olist reviews; see what is assumed in `aftersale init --preset olist`"),
+        "{proposal}"
+    );
+    let proposal = aftersale(&["init", "--from", text(&given("plain"))]).expect(0).stdout;
+    for feed in ["surveys", "purchases", "tickets", "interactions"] {
+        assert!(proposal.contains(&format!("\n[sources.{feed}]\n")), "{proposal}");
     }
 }
 

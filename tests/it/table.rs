@@ -1,6 +1,6 @@
 //! Published tables as text, and text tables compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -81,8 +81,12 @@ impl Table {
     }
 }
 
+/// As many digits behind the point as whole numbers are held to.
+const EXACTLY: usize = 9;
+
 /// What differs between what was expected and what was found, or nothing. Only the expected columns are
-/// compared, floats to the digits that the expectation prints; order does not matter.
+/// compared, numbers to the most digits that the expectation prints in that column, whole ones exactly; order
+/// does not matter.
 pub fn difference(expected: &Table, found: &Table) -> Option<String> {
     if let Some(missing) = expected.columns.iter().find(|column| !found.columns.contains(column)) {
         return Some(format!("no column `{missing}`; there are {}", found.columns.join(", ")));
@@ -90,7 +94,10 @@ pub fn difference(expected: &Table, found: &Table) -> Option<String> {
     let (mut expected, mut found) = (expected.clone(), found.select(&expected.columns));
     for place in 0..expected.columns.len() {
         let decimals = |row: &Vec<String>| row[place].split_once('.').map_or(0, |(_, digits)| digits.len());
-        let digits = expected.rows.iter().map(decimals).max().unwrap_or(0);
+        let digits = match expected.rows.iter().map(decimals).max() {
+            None | Some(0) => EXACTLY,
+            Some(digits) => digits,
+        };
         for row in expected.rows.iter_mut().chain(&mut found.rows) {
             if let Some(number) = float(&row[place]) {
                 // No negative zero.
@@ -133,7 +140,7 @@ pub fn published(output: &Path, name: &str) -> Table {
     read_folder(&run_folder(output).join(name))
 }
 
-/// All tables of the published run, by name.
+/// All tables of the published run, by name; each row is named by the columns of its table's grain.
 pub fn all_published(output: &Path) -> BTreeMap<String, Table> {
     let mut tables = BTreeMap::new();
     for entry in fs::read_dir(run_folder(output)).expect("a run's folder") {
@@ -141,11 +148,28 @@ pub fn all_published(output: &Path) -> BTreeMap<String, Table> {
         // Sheets are pages.
         if path.is_dir() && !path.ends_with("stores") {
             let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_string();
-            tables.insert(name, read_folder(&path));
+            let table = read_folder(&path);
+            rows_have_names(&name, &table);
+            tables.insert(name, table);
         }
     }
     assert!(tables.len() >= 8, "only {} tables are published", tables.len());
     tables
+}
+
+/// No two rows agree in all columns that the query's header calls the grain.
+fn rows_have_names(name: &str, table: &Table) {
+    let queries = aftersale::queries::all().expect("the queries' headers are right");
+    let Some(query) = queries.iter().find(|query| query.name == name) else { return };
+    // A row of an export has no name of its own.
+    if !query.grain.iter().all(|column| table.columns.contains(column)) {
+        assert_eq!(name, "rejected_rows", "the grain of {name} names no columns: {:?}", query.grain);
+        return;
+    }
+    let mut seen = BTreeSet::new();
+    for row in table.select(&query.grain).rows {
+        assert!(seen.insert(row.clone()), "two rows of {name} are called {row:?}");
+    }
 }
 
 /// The parts of a table, in the order of their names.
@@ -197,4 +221,19 @@ fn numbers_are_compared_to_the_digits_expected() {
     );
     assert_eq!(float("007"), None);
     assert_eq!(float("2025-05-01"), None);
+}
+
+#[test]
+#[should_panic(expected = "two rows of rpt_nps are called")]
+fn a_row_that_stands_twice_is_seen() {
+    let row = "2026-10,all,all\n";
+    let table = Table::read_csv(&format!("period,segment_dimension,segment\n{row}{row}"));
+    rows_have_names("rpt_nps", &table);
+}
+
+#[test]
+fn whole_numbers_are_held_exactly() {
+    let (expected, found) = (Table::read_csv("x\n12\n"), Table::read_csv("x\n12.4\n"));
+    assert!(difference(&expected, &found).is_some());
+    assert!(difference(&Table::read_csv("x\n12.4\n"), &Table::read_csv("x\n12.44\n")).is_none());
 }
