@@ -9,7 +9,8 @@
 //! 3. What loses more than a quarter of its words, is very short, or is long and cannot be cut at a sentence
 //!    is not shown at all.
 //!
-//! Which comments: those that lose least, then those to which the touchpoint contributed most, the newest first.
+//! Which comments: those that lose least, then those of answers that the touchpoint weighs on most beside all
+//! else that was met, the newest first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,8 +40,22 @@ pub struct Comment {
     cluster: String,
     text: String,
     contribution: f64,
+    /// All that the answer's touchpoints raise, and lower, together.
+    raised: f64,
+    lowered: f64,
     /// Of the newest first.
     place: usize,
+}
+
+impl Comment {
+    /// How much of what its answer met, in the sense of the mark, is this touchpoint: tenths.
+    fn tenths(&self, mark: Mark) -> u8 {
+        let (part, whole) = match mark {
+            Mark::Cost => (self.contribution, self.raised),
+            Mark::Gain => (-self.contribution, self.lowered),
+        };
+        if whole > 0.0 { (10.0 * part / whole).clamp(0.0, 10.0).round() as u8 } else { 0 }
+    }
 }
 
 /// The words that customers share.
@@ -134,6 +149,8 @@ pub async fn read(source: &Source<'_>) -> Result<Vec<Comment>> {
             cluster: row.said("cluster")?,
             text: row.said("comment")?,
             contribution: row.number("contribution")?.unwrap_or(0.0),
+            raised: row.number("raised")?.unwrap_or(0.0),
+            lowered: row.number("lowered")?.unwrap_or(0.0),
             place,
         });
     }
@@ -160,17 +177,16 @@ pub fn voices(comments: &[Comment], written: u64, cost: &Cost, gain: &Gain, min_
         if all < min_cell {
             continue;
         }
-        let sign = if mark == Mark::Cost { -1.0 } else { 1.0 };
-        let mut best: Vec<(usize, f64, usize, &Comment, String)> = comments
+        let mut best: Vec<(usize, u8, usize, &Comment, String)> = comments
             .iter()
             .filter(of)
             .filter(|comment| comment.nps_class == class)
             .filter_map(|comment| {
                 let (text, taken) = vocabulary.redacted(&comment.text)?;
-                Some((taken, sign * comment.contribution, comment.place, comment, text))
+                Some((taken, 10 - comment.tenths(mark), comment.place, comment, text))
             })
             .collect();
-        best.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+        best.sort_by_key(|(taken, others, place, ..)| (*taken, *others, *place));
         let mut quotes: Vec<Quote> = Vec::new();
         for (.., comment, text) in best {
             if quotes.len() < QUOTES && said.insert(text.to_lowercase()) {
@@ -233,6 +249,25 @@ mod tests {
         let names: Vec<(&str, &str)> =
             names.iter().map(|(who, text)| (who.as_str(), text.as_str())).collect();
         assert!(!vocabulary(&names).words.contains("maria"), "thirty is not many for a capital");
+    }
+
+    #[test]
+    fn a_comment_stands_for_what_weighs_most() {
+        let of = |contribution: f64, raised: f64, lowered: f64| Comment {
+            touchpoint: "late".into(),
+            comments: 9,
+            nps_class: "detractor".into(),
+            period: "2026-10".into(),
+            score: 3,
+            cluster: "C".into(),
+            text: String::new(),
+            contribution,
+            raised,
+            lowered,
+            place: 0,
+        };
+        assert_eq!([of(0.3, 0.4, 0.0).tenths(Mark::Cost), of(0.3, 0.4, 0.0).tenths(Mark::Gain)], [8, 0]);
+        assert_eq!([of(-0.1, 0.4, 0.1).tenths(Mark::Cost), of(-0.1, 0.4, 0.1).tenths(Mark::Gain)], [0, 10]);
     }
 
     #[test]
