@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! scenarios ──> worlds: generate ──> sample ──> drivers::estimates ──> seen beside the truth ──> figures, targets
-//!                                         └──> wrong methods (mutants), which must fail
+//!                                         └──> wrong methods (mutants), which must be seen to fail
 //! ```
 //!
 //! A [`scenarios::Scenario`] is a kind of world. Each of its worlds is made in memory, analysed by the code
@@ -10,26 +10,30 @@
 //! κ = 0 beside the truth of exactly these answers, κ = 1 beside that of the process behind them, a large
 //! world of the same kind. Worlds do not depend on each other, nor on the number of threads.
 
+mod chance;
 mod figures;
-mod sample;
+mod method;
+pub mod sample;
 mod scenarios;
 mod tables;
+mod targets;
 mod world;
+mod wrong;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use figures::Figures;
-pub use figures::Target;
 use sample::Touchpoints;
 use scenarios::Scenario;
+pub use targets::Target;
 use world::{Setting, Shown};
 
 use crate::engine::write;
 use crate::error::{Error, Result};
 use crate::generate::World;
-use crate::generate::truth::{self, Truth};
+use crate::generate::truth::{self, Plan, Truth};
 use crate::progress::Progress;
 use crate::store::Store;
 
@@ -38,24 +42,36 @@ use crate::store::Store;
 pub struct Request {
     /// The folder that the tables go to.
     pub output: String,
-    /// Of the full run's worlds; at least one of each kind is run.
+    /// Of the full run's worlds; of each kind as many are run as its wrong methods take to be seen.
     pub share: f64,
     /// Kinds of world by name; none: all.
     pub only: Vec<String>,
     pub threads: usize,
     pub seed: u64,
+    /// The most that a right method may miss one target with, by chance, where fewer worlds are run than the
+    /// target was meant for.
+    pub false_alarm: f64,
 }
 
 /// What came out.
 pub struct Outcome {
     pub targets: Vec<Target>,
-    /// Wrong methods, and how they failed.
-    pub mutants: Vec<Target>,
+}
+
+impl Outcome {
+    pub fn missed(&self) -> impl Iterator<Item = &Target> {
+        self.targets.iter().filter(|target| !target.is_reached())
+    }
+
+    /// The probability that a right method misses any of the targets, at most.
+    pub fn false_alarm(&self) -> f64 {
+        self.targets.iter().filter_map(|target| target.false_alarm).sum()
+    }
 }
 
 /// Orders of the world that tells what holds in the process.
 const POPULATION: f64 = 4_000_000.0;
-const LEAST_POPULATION: f64 = 50_000.0;
+const LEAST_POPULATION: f64 = 400_000.0;
 
 /// Runs the calibration and writes its tables.
 ///
@@ -68,7 +84,7 @@ pub async fn run(request: &Request, progress: &dyn Progress) -> Result<Outcome> 
     let ids: Vec<String> = touchpoints.ids().map(str::to_string).collect();
     let population = (POPULATION * request.share).max(LEAST_POPULATION) as u64;
     progress.begins("populations");
-    let populations = populations(&chosen, population, request);
+    let populations = populations(&chosen, population, touchpoints.plan, request);
     progress.ends("populations", population * populations.len() as u64);
     let mut all = Vec::new();
     for (scenario, population) in chosen.iter().zip(&populations) {
@@ -79,19 +95,18 @@ pub async fn run(request: &Request, progress: &dyn Progress) -> Result<Outcome> 
         all.push(Figures::of(scenario, &shown));
         progress.ends(scenario.name, worlds as u64);
     }
-    let targets: Vec<Target> = all.iter().flat_map(|figures| figures::targets(figures, &ids)).collect();
-    let mutants: Vec<Target> = all.iter().flat_map(|figures| figures::mutants(figures, &ids)).collect();
-    let both: Vec<Target> = targets.iter().chain(&mutants).cloned().collect();
+    let of_figures = |figures| targets::targets(figures, &ids, request.false_alarm);
+    let targets: Vec<Target> = all.iter().flat_map(of_figures).collect();
     for (name, rows) in [
         ("calibration_coverage", tables::coverage(&all, &ids)?),
         ("calibration_rates", tables::rates(&all)?),
-        ("calibration_targets", tables::targets(&both)?),
+        ("calibration_targets", tables::targets(&targets)?),
     ] {
         let writer = output.writer(&format!("{name}/part-00000.parquet")).await?;
         let metadata = [("aftersale.table".to_string(), name.to_string())];
         write::write_rows(&rows, &metadata, writer).await?.finish().await?;
     }
-    Ok(Outcome { targets, mutants })
+    Ok(Outcome { targets })
 }
 
 fn chosen(request: &Request) -> Result<Vec<Scenario>> {
@@ -107,11 +122,11 @@ fn chosen(request: &Request) -> Result<Vec<Scenario>> {
 }
 
 fn worlds(scenario: &Scenario, request: &Request) -> usize {
-    ((scenario.worlds as f64 * request.share).round() as usize).max(1)
+    ((scenario.worlds as f64 * request.share).round() as usize).max(scenario.fewest)
 }
 
 /// The truth of the process behind each scenario; the same worlds have the same.
-fn populations(chosen: &[Scenario], orders: u64, request: &Request) -> Vec<Truth> {
+fn populations(chosen: &[Scenario], orders: u64, plan: Plan, request: &Request) -> Vec<Truth> {
     let mut kinds: Vec<(crate::generate::Twists, truth::Whose)> = Vec::new();
     for scenario in chosen {
         if !kinds.contains(&(scenario.twists, scenario.whose)) {
@@ -120,7 +135,7 @@ fn populations(chosen: &[Scenario], orders: u64, request: &Request) -> Vec<Truth
     }
     let truths = in_parallel(kinds.len(), request.threads, |kind| {
         let (twists, whose) = kinds[kind];
-        truth::of_world(&World { seed: !request.seed, twists, ..World::default() }, whose, orders)
+        truth::of_world(&World { seed: !request.seed, twists, ..World::default() }, plan, whose, orders)
     });
     let of = |scenario: &Scenario| {
         let kind = kinds.iter().position(|kind| *kind == (scenario.twists, scenario.whose));
@@ -155,4 +170,66 @@ fn in_parallel<T: Send>(many: usize, threads: usize, work: impl Fn(usize) -> T +
     });
     done.sort_by_key(|(number, _)| *number);
     done.into_iter().map(|(_, shown)| shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::method::Method;
+    use super::scenarios::Mutant;
+    use super::*;
+
+    fn small() -> Scenario {
+        let is_small = |scenario: &Scenario| scenario.name == "ordinary, small";
+        scenarios::scenarios().into_iter().find(is_small).unwrap()
+    }
+
+    fn shown(scenario: &Scenario, worlds: usize) -> (Vec<Shown>, Vec<String>) {
+        let touchpoints = Touchpoints::read().unwrap();
+        let world = World { seed: !7, twists: scenario.twists, ..World::default() };
+        let population = truth::of_world(&world, touchpoints.plan, scenario.whose, 400_000);
+        let setting = Setting { scenario, touchpoints: &touchpoints, population: &population, seed: 7 };
+        let ids = touchpoints.ids().map(str::to_string).collect();
+        (in_parallel(worlds, 2, |number| setting.show(number)), ids)
+    }
+
+    /// A right method that is handed in as a wrong one is not seen to be wrong; and one whose standard errors
+    /// are 15% too small misses targets that the right one reaches.
+    #[test]
+    fn what_is_right_is_not_red_and_what_is_broken_is() {
+        let ours_again: &[Mutant] = &[Mutant { method: Method::CustomersOnly, misses: "late" }];
+        let scenario = Scenario { mutants: ours_again, mutant_worlds: 40, ..small() };
+        let (shown, ids) = shown(&scenario, 100);
+        let found = targets::targets(&Figures::of(&scenario, &shown), &ids, 3e-4);
+        let (wrong, right): (Vec<&Target>, Vec<&Target>) = found.iter().partition(|t| t.is_of_a_mutant);
+        assert_eq!((wrong.len(), wrong[0].worlds), (1, 40));
+        assert!(!wrong[0].is_reached(), "ours shows red: {:?}", wrong[0]);
+        assert!(right.len() > 40);
+        let missed: Vec<_> = right.iter().filter(|target| !target.is_reached()).collect();
+        assert!(missed.is_empty(), "{missed:?}");
+
+        let narrowed = shown.into_iter().map(|mut world| {
+            for seen in &mut world.seen {
+                let about = seen.estimate;
+                let closer = |end: f64| about + 0.85 * (end - about);
+                seen.interval = seen.interval.map(|(low, high)| (closer(low), closer(high)));
+            }
+            world
+        });
+        let narrowed: Vec<Shown> = narrowed.collect();
+        let found = targets::targets(&Figures::of(&scenario, &narrowed), &ids, 3e-4);
+        let missed = found.iter().filter(|target| !target.is_of_a_mutant && !target.is_reached());
+        assert!(
+            missed.clone().any(|target| target.touchpoint.is_none()),
+            "nobody sees that intervals are narrow"
+        );
+        assert!(missed.count() >= 3);
+    }
+
+    /// Whatever the number of threads, the same worlds show the same.
+    #[test]
+    fn threads_change_nothing() {
+        let doubled = |threads| in_parallel(20, threads, |number| 2 * number);
+        assert_eq!(doubled(1), doubled(3));
+        assert_eq!(doubled(2)[19], 38);
+    }
 }

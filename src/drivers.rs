@@ -24,9 +24,9 @@ mod guardrails;
 pub mod inputs;
 mod journeys;
 mod met;
-mod nonresponse;
+pub mod nonresponse;
 mod order_check;
-mod placebos;
+pub mod placebos;
 mod sensitivity;
 mod terms;
 mod verdicts;
@@ -96,7 +96,7 @@ fn work_out(
     let own = effects::own_effects(answers, analysis, estimates);
     let nonresponse = match &journeys {
         Some(journeys) => {
-            journeys.weighted(answers, config.analysis.cluster, threads).map_err(put_wrongly)?
+            journeys.weighted(&problem, config.analysis.cluster, threads).map_err(put_wrongly)?
         }
         None => None,
     };

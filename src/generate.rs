@@ -35,10 +35,10 @@ use std::fmt;
 use std::io::Write;
 
 pub use model::{Cause, Class, Met};
-pub use sample::{Answer, of_customers};
+pub use sample::{Answer, Known, of_customers};
 
 use crate::error::{Error, Result};
-use truth::{Tally, Truth, Whose};
+use truth::{Plan, Tally, Truth, Whose};
 
 /// What to plant.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,7 +67,7 @@ pub struct Twists {
     pub store_effect_sd: f64,
     /// Standard deviation, over the weeks of a store, of shocks to its parcels and to its answers (log-odds).
     pub store_week_sd: f64,
-    /// No answer names its order.
+    /// No answer names its order, and customers buy again within weeks.
     pub has_no_order_ids: bool,
 }
 
@@ -141,7 +141,7 @@ pub type File = Box<dyn Write + Send>;
 pub fn generate(world: &World, open: &mut dyn FnMut(&str) -> Result<File>) -> Result<Summary> {
     let mut exports = exports::Exports::new(world, &mut *open);
     let mut customer = 0;
-    let mut tally = world.truth.map(|_| Tally::default());
+    let mut tally = world.truth.map(|_| Plan::read().map(Tally::new)).transpose()?;
     while exports.summary.purchases < world.purchases {
         customer += 1;
         let left = world.purchases - exports.summary.purchases;
@@ -171,9 +171,10 @@ struct Truths {
 }
 
 fn write_truth(world: &World, tally: &Tally, open: &mut dyn FnMut(&str) -> Result<File>) -> Result<()> {
+    let plan = Plan::read()?;
     let population = world.truth.filter(|orders| *orders > 0).map(|orders| {
         let elsewhere = World { seed: world.seed ^ ANOTHER_SEED, ..*world };
-        truth::of_world(&elsewhere, Whose::Answered, orders)
+        truth::of_world(&elsewhere, plan, Whose::Answered, orders)
     });
     let text = serde_json::to_string_pretty(&Truths { sample: tally.truth(), population })
         .map_err(|e| Error::internal("the truth cannot be written down").caused_by(e))?;

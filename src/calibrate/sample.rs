@@ -3,18 +3,27 @@
 use std::collections::BTreeMap;
 
 use crate::catalogue::Catalogue;
-use crate::drivers::inputs::{Fitted, relations};
+use crate::drivers::inputs::{Fitted, Levels, relations};
+use crate::drivers::nonresponse::{Journeys, has_time};
+use crate::drivers::placebos::Times;
 use crate::error::Result;
-use crate::generate::truth::{PLANTED, Tally, Truth, Whose};
-use crate::generate::{self, Answer, World};
+use crate::generate::truth::{PLANTED, Plan, Tally, Truth, Whose};
+use crate::generate::{self, Answer, Known, World};
 use crate::stats::problem::{Class, Covariate, Problem, State};
 
-/// Touchpoints of the catalogue that do nothing of their own in any world.
-const FURTHER: [&str; 4] = ["overdue", "follow_up_within_7_days", "third_contact", "channel_switched"];
+/// Touchpoints of the catalogue that do nothing of their own in any world. With those that were planted they are
+/// all that a run fits, but `left_alone`: whoever was not left alone was followed up, offered something or visited,
+/// and a world does not say which of these takes its place.
+const FURTHER: [&str; 5] =
+    ["overdue", "follow_up_within_7_days", "third_contact", "channel_switched", "solved_at_first_touch"];
 
 /// The touchpoints that worlds tell of, with their relations in the catalogue.
 pub struct Touchpoints {
     pub of_fit: Vec<Fitted>,
+    /// Which of them tell of answering.
+    pub have_time: Vec<bool>,
+    /// What undoing them means in a world.
+    pub plan: Plan,
 }
 
 impl Touchpoints {
@@ -24,7 +33,8 @@ impl Touchpoints {
         let catalogue = Catalogue::built_in()?;
         let is_told = |id: &str| PLANTED.iter().any(|planted| planted.id == id) || FURTHER.contains(&id);
         let entries: Vec<_> = catalogue.touchpoints.iter().filter(|entry| is_told(&entry.id)).collect();
-        Ok(Touchpoints { of_fit: relations(&catalogue, &entries) })
+        let have_time = entries.iter().map(|entry| has_time(entry)).collect();
+        Ok(Touchpoints { have_time, of_fit: relations(&catalogue, &entries), plan: Plan::read()? })
     }
 
     pub fn ids(&self) -> impl Iterator<Item = &str> {
@@ -48,9 +58,15 @@ pub struct Sample {
     pub store_weeks: Vec<u32>,
     /// From 0.
     pub stores: Vec<u16>,
+    /// UTC seconds.
+    pub responded_at: Vec<i64>,
+    pub window_starts_at: Vec<Option<i64>>,
     /// Per touchpoint.
     pub states: Vec<Vec<State>>,
+    /// The same, were every answer about the customer's latest order.
+    pub of_latest: Vec<Vec<State>>,
     pub covariates: Vec<Column>,
+    pub purchase_months: Column,
     pub is_answered: Vec<bool>,
     /// Of these answers.
     pub truth: Truth,
@@ -70,7 +86,7 @@ pub const STORE: &str = "seg_store_id";
 impl Sample {
     /// So many answers of a world; of `Whose::Asked` all who were asked until so many have answered.
     pub fn of(world: &World, whose: Whose, answers: usize, touchpoints: &Touchpoints) -> Sample {
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(touchpoints.plan);
         let mut rows: Vec<Answer> = Vec::new();
         let mut answered = 0;
         generate::of_customers(world, whose, &mut tally, |of_customer| {
@@ -82,35 +98,51 @@ impl Sample {
             }
             answered >= answers
         });
+        // As the pipeline reads them.
+        rows.sort_by_key(|row| (row.responded, row.customer));
+        let states = |known: &dyn Fn(&Answer) -> &Known| -> Vec<Vec<State>> {
+            touchpoints.ids().map(|id| rows.iter().map(|row| state(known(row), id)).collect()).collect()
+        };
         let column = |name: &'static str, value: &dyn Fn(&Answer) -> String| Column::of(name, &rows, value);
         Sample {
             classes: rows.iter().map(class).collect(),
             customers: rows.iter().map(|row| row.customer as u32).collect(),
             store_weeks: rows.iter().map(|row| row.week * 64 + row.store as u32).collect(),
             stores: rows.iter().map(|row| row.store as u16 - 1).collect(),
-            states: touchpoints.ids().map(|id| rows.iter().map(|row| state(row, id)).collect()).collect(),
+            responded_at: rows.iter().map(|row| row.responded).collect(),
+            window_starts_at: rows.iter().map(|row| Some(row.ordered)).collect(),
+            states: states(&|row| &row.known),
+            of_latest: states(&|row| &row.of_latest),
             covariates: vec![
-                column("x_month", &|row| format!("{:04}-{:02}", row.month / 12, row.month % 12 + 1)),
+                column("x_month", &|row| month(row.month)),
                 column("mode", &|row| row.mode.to_string()),
-                column(LAG, &|row| lag_bin(row.days_to_answer).to_string()),
-                column("x_orders_bin", &|row| row.orders.min(3).to_string()),
+                column(LAG, &|row| bin(&LAGS, row.days_to_answer).to_string()),
+                column("x_orders_bin", &|row| {
+                    ["0 or 1", "0 or 1", "2", "3 or more"][row.orders.min(3)].to_string()
+                }),
                 column("x_earlier_purchases_bin", &|row| match row.earlier_purchases {
                     few @ 0..=1 => few.to_string(),
                     2..=3 => "2-3".into(),
                     _ => "4 or more".into(),
                 }),
-                column("x_other_events_bin", &|row| row.other_events.min(2).to_string()),
+                column("x_observable_days_bin", &|row| {
+                    row.observable_days.map_or("(unknown)", |days| bin(&OBSERVABLE, days)).into()
+                }),
+                column("x_other_events_bin", &|row| {
+                    ["0", "1", "2 or more"][row.other_events.min(2)].to_string()
+                }),
+                column(STORE, &|row| format!("s{:02}", row.store)),
                 column("seg_region", &|row| row.region.to_string()),
                 column("seg_product_category", &|row| row.product_category.to_string()),
                 column("seg_sales_channel", &|row| row.sales_channel.to_string()),
-                column(STORE, &|row| format!("{:02}", row.store)),
             ],
+            purchase_months: column("purchase_month", &|row| month(row.purchase_month)),
             is_answered: rows.iter().map(|row| row.is_answered).collect(),
             truth: tally.truth(),
         }
     }
 
-    /// As the statistics take it. `without` leaves covariates out; stores are left out unless asked for.
+    /// As the statistics take it, with these covariates.
     pub fn problem<'a>(
         &'a self,
         touchpoints: &Touchpoints,
@@ -118,7 +150,19 @@ impl Sample {
         clusters: Vec<&'a [u32]>,
         weights: Option<&'a [f64]>,
     ) -> Problem<'a> {
-        let of_fit = touchpoints.of_fit.iter().zip(&self.states);
+        self.problem_of(touchpoints, &self.states, covariates, clusters, weights)
+    }
+
+    /// The same with other states.
+    pub fn problem_of<'a>(
+        &'a self,
+        touchpoints: &Touchpoints,
+        states: &'a [Vec<State>],
+        covariates: &[&str],
+        clusters: Vec<&'a [u32]>,
+        weights: Option<&'a [f64]>,
+    ) -> Problem<'a> {
+        let of_fit = touchpoints.of_fit.iter().zip(states);
         Problem {
             classes: &self.classes,
             weights,
@@ -127,7 +171,7 @@ impl Sample {
             covariates: self
                 .covariates
                 .iter()
-                .filter(|column| covariates.contains(&column.name))
+                .filter(|column| column.levels.len() > 1 && covariates.contains(&column.name))
                 .map(|column| Covariate {
                     name: column.name.into(),
                     levels: column.levels.clone(),
@@ -137,9 +181,40 @@ impl Sample {
         }
     }
 
-    /// The names of the covariates that are always in: all but the store.
+    /// The names of all covariates: what the pipeline holds equal by itself, and the segments of the preset
+    /// `plain`.
     pub fn usual(&self) -> Vec<&'static str> {
-        self.covariates.iter().map(|column| column.name).filter(|name| *name != STORE).collect()
+        self.covariates.iter().map(|column| column.name).collect()
+    }
+
+    /// All who were asked, as the model of answering takes them.
+    pub fn journeys(&self, touchpoints: &Touchpoints) -> Journeys {
+        let segments = self.covariates.iter().filter(|column| column.name.starts_with("seg_"));
+        let told = touchpoints.ids().zip(&self.states).zip(&touchpoints.have_time).filter(|(_, told)| **told);
+        Journeys {
+            answer_of: (0..).zip(&self.is_answered).map(|(row, answered)| answered.then_some(row)).collect(),
+            clusters: self.customers.clone(),
+            store_weeks: self.store_weeks.clone(),
+            touchpoints: told.map(|((id, states), _)| (id.to_string(), states.clone())).collect(),
+            covariates: [&self.purchase_months]
+                .into_iter()
+                .chain(segments)
+                .map(|column| Levels {
+                    name: column.name.into(),
+                    levels: column.levels.clone(),
+                    codes: column.codes.clone(),
+                })
+                .collect(),
+        }
+    }
+
+    /// The customers, and when they answered.
+    pub fn times(&self) -> Times<'_> {
+        Times {
+            customers: &self.customers,
+            responded_at: &self.responded_at,
+            window_starts_at: &self.window_starts_at,
+        }
     }
 }
 
@@ -158,6 +233,10 @@ impl Column {
     }
 }
 
+fn month(month: i32) -> String {
+    format!("{:04}-{:02}", month / 12, month % 12 + 1)
+}
+
 fn class(row: &Answer) -> Class {
     match row.class {
         generate::Class::Promoter => Class::Promoter,
@@ -166,16 +245,17 @@ fn class(row: &Answer) -> Class {
     }
 }
 
-fn state(row: &Answer, id: &str) -> State {
+fn state(known: &Known, id: &str) -> State {
     let of = |met: bool| if met { State::Yes } else { State::No };
     match id {
-        "overdue" => of(row.further.overdue),
-        "follow_up_within_7_days" => of(row.further.follow_up_within_7_days),
-        "third_contact" => of(row.further.third_contact),
-        "channel_switched" => of(row.further.channel_switched),
+        "overdue" => of(known.further.overdue),
+        "follow_up_within_7_days" => of(known.further.follow_up_within_7_days),
+        "third_contact" => of(known.further.third_contact),
+        "solved_at_first_touch" => known.further.solved_at_first_touch.map_or(State::TooEarly, of),
+        "channel_switched" => of(known.further.channel_switched),
         _ => match PLANTED.iter().find(|planted| planted.id == id) {
-            Some(planted) if row.met.has(planted.cause) => State::Yes,
-            Some(planted) if row.too_early.has(planted.cause) => State::TooEarly,
+            Some(planted) if known.met.has(planted.cause) => State::Yes,
+            Some(planted) if known.too_early.has(planted.cause) => State::TooEarly,
             Some(_) => State::No,
             None => State::NotMeasured,
         },
@@ -194,8 +274,12 @@ const LAGS: [(f64, &str); 8] = [
     (f64::INFINITY, "60 or more"),
 ];
 
-fn lag_bin(days: f64) -> &'static str {
-    LAGS.iter().find(|(below, _)| days < *below).map_or("60 or more", |(_, bin)| bin)
+/// As `x_observable_days_bin` there.
+const OBSERVABLE: [(f64, &str); 4] =
+    [(14.0, "under 14"), (30.0, "14-29"), (60.0, "30-59"), (f64::INFINITY, "60 or more")];
+
+fn bin(bins: &[(f64, &'static str)], days: f64) -> &'static str {
+    bins.iter().find(|(below, _)| days < *below).map_or("60 or more", |(_, bin)| bin)
 }
 
 #[cfg(test)]
@@ -206,9 +290,11 @@ mod tests {
     fn lags_are_cut_as_the_query_cuts_them() {
         let queries = crate::queries::stages().unwrap();
         let sql = queries.iter().find(|query| query.name == "int_measures").unwrap().sql;
-        for (below, bin) in LAGS.iter().filter(|(below, _)| below.is_finite()) {
-            let line = format!("when days_to_answer < {below} then '{bin}'");
-            assert!(sql.contains(&line), "{line}");
+        for (name, bins) in [("days_to_answer", &LAGS[..]), ("observable_days", &OBSERVABLE[..])] {
+            for (below, bin) in bins.iter().filter(|(below, _)| below.is_finite()) {
+                let line = format!("when {name} < {below} then '{bin}'");
+                assert!(sql.contains(&line), "{line}");
+            }
         }
     }
 
@@ -224,7 +310,7 @@ mod tests {
         assert_eq!(sample.truth.touchpoints["late"].exposed, exposed);
         let problem = sample.problem(&touchpoints, &sample.usual(), vec![&sample.customers], None);
         problem.check().unwrap();
-        assert_eq!(problem.covariates.len(), 9);
+        assert_eq!(problem.covariates.len(), 10);
         // All who were asked are more than those who answered.
         let asked = Sample::of(&world, Whose::Asked, 1_000, &touchpoints);
         let answered = asked.is_answered.iter().filter(|answered| **answered).count();

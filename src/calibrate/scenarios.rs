@@ -1,55 +1,15 @@
 //! The worlds that the calibration runs on, and the wrong methods that are run beside ours where they must
 //! fail.
 
+use super::method::Method;
 use crate::generate::truth::Whose;
 use crate::generate::{Response, Twists};
 
-/// How a world's answers are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Method {
-    /// What the pipeline does.
-    Ours,
-    /// Days to the answer are not held equal.
-    NoTimeTerm,
-    /// A part's model does not hold what it is part of.
-    WithoutTheWhole,
-    /// Touchpoints of the same stage are not held equal.
-    NothingAlongside,
-    /// Other states of the same factor leave the model: compared with them too.
-    OtherStatesLeftOut,
-    /// Answers of one store and week count as independent.
-    CustomersOnly,
-    /// Answers speak for those who did not give one.
-    Unweighted,
-    /// Answers weigh 1/π, by who is known to have answered.
-    Weighted,
-    /// Log-odds shifted by how readily classes answer.
-    Offset,
-    /// A store's effect is the whole's, over its answers.
-    WholeApplied,
-    /// No penalty, however few were exposed.
-    NeverPenalised,
-    /// NPS of all minus NPS of those who did not meet it.
-    LeaveOneOut,
-}
-
-impl Method {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Method::Ours => "ours",
-            Method::NoTimeTerm => "no time term",
-            Method::WithoutTheWhole => "part without its whole",
-            Method::NothingAlongside => "nothing of the same stage",
-            Method::OtherStatesLeftOut => "other delivery states left out",
-            Method::CustomersOnly => "clustered by customer only",
-            Method::Unweighted => "unweighted",
-            Method::Weighted => "response weights",
-            Method::Offset => "offset",
-            Method::WholeApplied => "the whole's effect in each store",
-            Method::NeverPenalised => "never penalised",
-            Method::LeaveOneOut => "leave-one-out impact",
-        }
-    }
+/// A wrong method, and the touchpoint whose truth its intervals must miss.
+#[derive(Debug, Clone, Copy)]
+pub struct Mutant {
+    pub method: Method,
+    pub misses: &'static str,
 }
 
 /// One kind of world.
@@ -62,8 +22,12 @@ pub struct Scenario {
     pub answers: usize,
     /// Worlds of the full run.
     pub worlds: usize,
-    pub methods: &'static [Method],
-    /// On so many worlds; ours is run on all.
+    /// Worlds of the smallest run: as many as the wrong methods take to be seen.
+    pub fewest: usize,
+    /// What is held to be right here; none where nothing is, and that has to be said.
+    pub right: Option<Method>,
+    pub mutants: &'static [Mutant],
+    /// Wrong methods run on so many worlds; the right one on all.
     pub mutant_worlds: usize,
     pub whose: Whose,
 }
@@ -84,29 +48,45 @@ const ORDINARY: Scenario = Scenario {
     twists: PLAIN,
     answers: 20_000,
     worlds: 1_000,
-    methods: &[
-        Method::Ours,
-        Method::WithoutTheWhole,
-        Method::NothingAlongside,
-        Method::OtherStatesLeftOut,
-        Method::LeaveOneOut,
+    fewest: 12,
+    right: Some(Method::Ours),
+    mutants: &[
+        Mutant { method: Method::WithoutTheWhole, misses: "very_late" },
+        Mutant { method: Method::NothingAlongside, misses: "unresolved" },
+        Mutant { method: Method::OtherStatesLeftOut, misses: "early" },
+        Mutant { method: Method::LaterHeldEqual, misses: "slow_first_reply" },
+        Mutant { method: Method::LeaveOneOut, misses: "returned" },
     ],
     mutant_worlds: 200,
     whose: Whose::Answered,
 };
 
-/// All kinds of world, in the order of the report.
+/// Every kind of world, in the order in which they are run.
 pub fn scenarios() -> Vec<Scenario> {
-    let ours: &'static [Method] = &[Method::Ours];
     vec![
         ORDINARY,
-        Scenario { name: "ordinary, small", answers: 2_000, worlds: 200, methods: ours, ..ORDINARY },
-        Scenario { name: "ordinary, large", answers: 200_000, worlds: 200, methods: ours, ..ORDINARY },
+        Scenario {
+            name: "ordinary, small",
+            sentence: "nothing unmeasured, 2,000 answers",
+            answers: 2_000,
+            worlds: 200,
+            mutants: &[],
+            ..ORDINARY
+        },
+        Scenario {
+            name: "ordinary, large",
+            sentence: "nothing unmeasured, 200,000 answers",
+            answers: 200_000,
+            worlds: 200,
+            fewest: 1,
+            mutants: &[],
+            ..ORDINARY
+        },
         Scenario {
             name: "null",
             sentence: "nothing that is met moves an answer",
             twists: Twists { is_null: true, ..PLAIN },
-            methods: ours,
+            mutants: &[],
             ..ORDINARY
         },
         Scenario {
@@ -114,7 +94,16 @@ pub fn scenarios() -> Vec<Scenario> {
             sentence: "asked 2 to 60 days after the parcel; who is asked later is less pleased",
             twists: Twists { has_survey_lag: true, ..PLAIN },
             worlds: 200,
-            methods: &[Method::Ours, Method::NoTimeTerm],
+            fewest: 16,
+            mutants: &[Mutant { method: Method::NoTimeTerm, misses: "returned" }],
+            ..ORDINARY
+        },
+        Scenario {
+            name: "no order ids",
+            sentence: "customers buy again within weeks, and no answer names its order",
+            twists: Twists { has_no_order_ids: true, ..PLAIN },
+            worlds: 200,
+            mutants: &[Mutant { method: Method::LatestOrder, misses: "late" }],
             ..ORDINARY
         },
         Scenario {
@@ -122,23 +111,36 @@ pub fn scenarios() -> Vec<Scenario> {
             sentence: "what lateness does differs from store to store",
             twists: Twists { store_effect_sd: 0.3, ..PLAIN },
             worlds: 200,
-            methods: &[Method::Ours, Method::WholeApplied],
+            mutants: &[Mutant { method: Method::WholeApplied, misses: "late" }],
             ..ORDINARY
         },
         Scenario {
             name: "store-week shocks",
-            sentence: "weeks of a store have shocks of their own to parcels and to answers",
-            twists: Twists { store_week_sd: 0.5, ..PLAIN },
+            sentence: "weeks of a store have shocks of their own to parcels and to answers; clustered by both",
+            twists: Twists { store_week_sd: 1.0, ..PLAIN },
             worlds: 200,
-            methods: &[Method::Ours, Method::CustomersOnly],
+            fewest: 20,
+            mutants: &[Mutant { method: Method::CustomersOnly, misses: "late" }],
+            ..ORDINARY
+        },
+        Scenario {
+            name: "response alike",
+            sentence: "all answer as readily; the truth is that of all who were asked",
+            answers: 10_000,
+            worlds: 200,
+            right: Some(Method::Weighted),
+            mutants: &[],
+            whose: Whose::Asked,
             ..ORDINARY
         },
         Scenario {
             name: "response by tickets",
             sentence: "who has written a ticket answers twice as readily; the truth is that of all who were asked",
             twists: Twists { response: Response::ByTickets, ..PLAIN },
+            answers: 10_000,
             worlds: 200,
-            methods: &[Method::Weighted, Method::Unweighted],
+            right: Some(Method::Weighted),
+            mutants: &[Mutant { method: Method::Unweighted, misses: "ticket_opened" }],
             whose: Whose::Asked,
             ..ORDINARY
         },
@@ -146,26 +148,41 @@ pub fn scenarios() -> Vec<Scenario> {
             name: "response by class",
             sentence: "detractors answer twice as readily as promoters; the truth is that of all who were asked",
             twists: Twists { response: Response::ByClass, ..PLAIN },
+            answers: 20_000,
             worlds: 200,
-            methods: &[Method::Offset, Method::Weighted, Method::Unweighted],
+            fewest: 20,
+            right: Some(Method::Offset),
+            mutants: &[
+                Mutant { method: Method::Weighted, misses: "follow_up_received" },
+                Mutant { method: Method::Unweighted, misses: "late" },
+            ],
             whose: Whose::Asked,
             ..ORDINARY
         },
         Scenario {
             name: "response by class and tickets",
-            sentence: "detractors with a ticket answer most of all: nothing that is measured puts it right",
+            sentence: "detractors with a ticket answer most of all: nothing measured puts it right, and it is said",
             twists: Twists { response: Response::ByClassAndTickets, ..PLAIN },
+            answers: 10_000,
             worlds: 200,
-            methods: &[Method::Offset, Method::Weighted, Method::Unweighted],
+            right: None,
+            mutants: &[
+                Mutant { method: Method::Weighted, misses: "ticket_opened" },
+                Mutant { method: Method::Offset, misses: "ticket_opened" },
+            ],
             whose: Whose::Asked,
             ..ORDINARY
         },
         Scenario {
             name: "grumpy customers",
-            sentence: "some write tickets and answer badly whatever they meet; the placebo must say so",
+            sentence: "some write tickets and answer badly whatever they meet: nothing measured puts it right, and \
+                       the placebo says so",
             twists: Twists { has_grumpy_customers: true, ..PLAIN },
+            answers: 50_000,
             worlds: 200,
-            methods: ours,
+            fewest: 8,
+            right: None,
+            mutants: &[Mutant { method: Method::Ours, misses: "ticket_opened" }],
             ..ORDINARY
         },
         Scenario {
@@ -173,7 +190,7 @@ pub fn scenarios() -> Vec<Scenario> {
             sentence: "1,000 answers: most touchpoints were met by 10 to 50 customers",
             answers: 1_000,
             worlds: 200,
-            methods: &[Method::Ours, Method::NeverPenalised],
+            mutants: &[Mutant { method: Method::NeverPenalised, misses: "" }],
             ..ORDINARY
         },
         Scenario {
@@ -181,8 +198,29 @@ pub fn scenarios() -> Vec<Scenario> {
             sentence: "every late parcel is also called delayed: the same answers under another name",
             answers: 5_000,
             worlds: 50,
-            methods: ours,
+            mutants: &[Mutant { method: Method::AliasKept, misses: "" }],
             ..ORDINARY
         },
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::Touchpoints;
+    use super::*;
+
+    #[test]
+    fn mutants_name_touchpoints_of_the_fit() {
+        let touchpoints = Touchpoints::read().unwrap();
+        for scenario in scenarios() {
+            for mutant in scenario.mutants {
+                assert!(
+                    mutant.misses.is_empty() || touchpoints.position(mutant.misses).is_some(),
+                    "{}: {}",
+                    scenario.name,
+                    mutant.misses
+                );
+            }
+        }
+    }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 
-use super::figures::{Figures, Target};
+use super::figures::Figures;
+use super::targets::Target;
 use crate::error::Result;
 use crate::exposures::batch;
 
@@ -74,11 +75,25 @@ pub fn rates(all: &[Figures]) -> Result<RecordBatch> {
 pub fn targets(targets: &[Target]) -> Result<RecordBatch> {
     batch(vec![
         ("scenario", text(targets.iter().map(|target| target.scenario))),
+        ("method", text(targets.iter().map(|target| target.method))),
+        (
+            "is_wrong_method",
+            Arc::new(targets.iter().map(|target| Some(target.is_of_a_mutant)).collect::<BooleanArray>()),
+        ),
+        (
+            "touchpoint",
+            Arc::new(targets.iter().map(|target| target.touchpoint.as_deref()).collect::<StringArray>()),
+        ),
         ("target", text(targets.iter().map(|target| target.sentence.as_str()))),
         ("worlds", count(targets.iter().map(|target| target.worlds))),
         ("figure", number(targets.iter().map(|target| Some(target.figure)))),
+        ("low", number(targets.iter().map(|target| target.low))),
+        ("high", number(targets.iter().map(|target| target.high))),
         ("at_least", number(targets.iter().map(|target| target.at_least))),
         ("at_most", number(targets.iter().map(|target| target.at_most))),
+        ("held_at_least", number(targets.iter().map(|target| target.held_at_least))),
+        ("held_at_most", number(targets.iter().map(|target| target.held_at_most))),
+        ("false_alarm", number(targets.iter().map(|target| target.false_alarm))),
         (
             "is_reached",
             Arc::new(targets.iter().map(|target| Some(target.is_reached())).collect::<BooleanArray>()),

@@ -1,18 +1,19 @@
 //! One world: analysed as the pipeline does it, and by wrong methods, each against the planted truth.
 
+use super::method::Method;
 use super::sample::{LAG, STORE, Sample, Touchpoints};
-use super::scenarios::{Method, Scenario};
+use super::scenarios::Scenario;
+use super::wrong;
+use crate::config::Clusters;
 use crate::drivers::estimates::{Estimates, Rules};
+use crate::drivers::placebos;
 use crate::generate::World;
 use crate::generate::truth::{self, Truth};
 use crate::stats::analysis::{Analysis, Missing};
 use crate::stats::effects::{Effects, Estimand, Fits};
-use crate::stats::logit::{self, Penalty};
 use crate::stats::measures::Interval;
 use crate::stats::own_slopes;
-use crate::stats::placebo;
-use crate::stats::problem::{Class, Problem, State};
-use crate::stats::response;
+use crate::stats::problem::Problem;
 use crate::stats::segments;
 use crate::stats::sensitivity;
 use crate::stats::verdict::{Margins, Verdict};
@@ -70,9 +71,15 @@ pub struct Seen {
     pub what: What,
     pub estimate: f64,
     pub std_error: Option<f64>,
-    /// None where there is no interval.
-    pub is_covered: Option<bool>,
+    /// Of 95%.
+    pub interval: Option<(f64, f64)>,
     pub truth: f64,
+}
+
+impl Seen {
+    pub fn is_covered(&self) -> bool {
+        self.interval.is_some_and(|(low, high)| (low..=high).contains(&self.truth))
+    }
 }
 
 /// What one world showed.
@@ -95,8 +102,8 @@ pub struct Setting<'a> {
 pub const RULES: Rules =
     Rules { min_responses: 30, margins: Margins { nps_points: 0.1, risk_difference: 0.01 } };
 
-const DIRECT: &str = "direct";
-const TOTAL: &str = "total";
+pub const DIRECT: &str = "direct";
+pub const TOTAL: &str = "total";
 
 impl Setting<'_> {
     /// World number `number` of the scenario.
@@ -106,7 +113,7 @@ impl Setting<'_> {
         let mut sample = Sample::of(&world, self.scenario.whose, self.scenario.answers, self.touchpoints);
         let mut shown = Shown::default();
         match self.scenario.name {
-            "response by tickets" | "response by class" | "response by class and tickets" => {
+            name if name.starts_with("response") => {
                 self.of_response(&sample, number, &mut shown);
             }
             "store effects" => self.of_stores(&world, &sample, number, &mut shown),
@@ -116,9 +123,10 @@ impl Setting<'_> {
         shown
     }
 
-    fn runs(&self, method: Method, number: usize) -> bool {
-        self.scenario.methods.contains(&method)
-            && (method == self.scenario.methods[0] || number < self.scenario.mutant_worlds)
+    pub fn runs(&self, method: Method, number: usize) -> bool {
+        self.scenario.right == Some(method)
+            || number < self.scenario.mutant_worlds
+                && self.scenario.mutants.iter().any(|mutant| mutant.method == method)
     }
 
     fn of_estimates(&self, sample: &Sample, number: usize, shown: &mut Shown) {
@@ -131,66 +139,56 @@ impl Setting<'_> {
         let estimates = Estimates::of(&analysis, &RULES, &self.touchpoints.levers());
         self.add(Method::Ours, TOTAL, &analysis, &estimates.total, &sample.truth, shown);
         self.add(Method::Ours, DIRECT, &analysis, &estimates.direct, &sample.truth, shown);
-        self.facts(&analysis, &estimates, shown);
-        if self.scenario.twists.has_grumpy_customers {
-            self.previous_answers(sample, shown);
+        self.facts(&estimates, shown);
+        if self.scenario.twists.has_grumpy_customers
+            || self.scenario.name == "ordinary" && number < self.scenario.mutant_worlds
+        {
+            self.placebo(sample, &analysis, shown);
         }
-        for method in [Method::WithoutTheWhole, Method::NothingAlongside, Method::OtherStatesLeftOut] {
+        for method in [
+            Method::WithoutTheWhole,
+            Method::NothingAlongside,
+            Method::OtherStatesLeftOut,
+            Method::LaterHeldEqual,
+        ] {
             if self.runs(method, number) {
-                let fits = Fits::with(&analysis, |touchpoint| self.wrong_set(&analysis, method, touchpoint));
+                let fits = Fits::with(&analysis, |touchpoint| wrong::set(&analysis, method, touchpoint));
                 let total = fits.effects(&analysis, Estimand::Total);
                 self.add(method, TOTAL, &analysis, &total, &sample.truth, shown);
             }
         }
         if self.runs(Method::NoTimeTerm, number) {
             let fewer: Vec<&str> = usual.iter().copied().filter(|name| *name != LAG).collect();
-            self.total_of(Method::NoTimeTerm, sample, &fewer, vec![&sample.customers], shown);
+            let problem = sample.problem(self.touchpoints, &fewer, vec![&sample.customers], None);
+            self.total_of(Method::NoTimeTerm, &problem, sample, shown);
         }
         if self.runs(Method::CustomersOnly, number) {
-            self.total_of(Method::CustomersOnly, sample, &usual, vec![&sample.customers], shown);
+            let problem = sample.problem(self.touchpoints, &usual, vec![&sample.customers], None);
+            self.total_of(Method::CustomersOnly, &problem, sample, shown);
+        }
+        if self.runs(Method::LatestOrder, number) {
+            let (states, clusters) = (&sample.of_latest, vec![&sample.customers[..]]);
+            let problem = sample.problem_of(self.touchpoints, states, &usual, clusters, None);
+            self.total_of(Method::LatestOrder, &problem, sample, shown);
         }
         if self.runs(Method::NeverPenalised, number) {
-            never_penalised(&analysis, shown);
+            shown.facts.push(("unpenalised fits that fail", wrong::fails_unpenalised(&analysis)));
+            let has_failed = |effect: &Result<_, Missing>| matches!(effect, Err(Missing::NoFit(_)));
+            let fails = estimates.total.of.iter().chain(&estimates.direct.of).any(has_failed);
+            shown.facts.push(("fits that fail", fact(fails)));
         }
         if self.runs(Method::LeaveOneOut, number) {
-            self.leave_one_out(sample, shown);
+            for (touchpoint, points) in wrong::leave_one_out(sample).into_iter().enumerate() {
+                let truth = truth_of(self.population, self.id(touchpoint), TOTAL);
+                shown.seen.extend(seen(process(Method::LeaveOneOut, touchpoint), points, None, truth));
+            }
         }
     }
 
-    fn total_of(
-        &self,
-        method: Method,
-        sample: &Sample,
-        covariates: &[&str],
-        clusters: Vec<&[u32]>,
-        shown: &mut Shown,
-    ) {
-        let problem = sample.problem(self.touchpoints, covariates, clusters, None);
-        let Ok(analysis) = Analysis::of(&problem, 1) else { return };
+    fn total_of(&self, method: Method, problem: &Problem, sample: &Sample, shown: &mut Shown) {
+        let Ok(analysis) = Analysis::of(problem, 1) else { return };
         let total = Fits::of(&analysis).effects(&analysis, Estimand::Total);
         self.add(method, TOTAL, &analysis, &total, &sample.truth, shown);
-    }
-
-    /// Which touchpoints stand in the model of a wrong total effect.
-    fn wrong_set(&self, analysis: &Analysis, method: Method, touchpoint: usize) -> Vec<bool> {
-        let order = &analysis.order;
-        let set = order.adjustment(touchpoint);
-        let mut has = order.in_total_model(touchpoint);
-        let left_out = match method {
-            Method::WithoutTheWhole => set.wider,
-            Method::NothingAlongside => {
-                let exclusive = order.exclusive(touchpoint);
-                set.alongside.into_iter().filter(|other| !exclusive.contains(other)).collect()
-            }
-            Method::OtherStatesLeftOut => {
-                let exclusive = order.exclusive(touchpoint);
-                let parts = exclusive.iter().flat_map(|other| order.parts(*other).to_vec());
-                exclusive.iter().copied().chain(parts).collect()
-            }
-            _ => Vec::new(),
-        };
-        left_out.into_iter().for_each(|other| has[other] = false);
-        has
     }
 
     /// Adds estimates of every touchpoint that is not thin, against both truths.
@@ -210,6 +208,11 @@ impl Setting<'_> {
             if few && !(10..=50).contains(&clusters) || !few && analysis.support[touchpoint].is_thin() {
                 continue;
             }
+            // Where answers name no order, a parcel may be overdue that is not the one whose ticket waits: what
+            // that does through tickets no twin of one order tells.
+            if self.scenario.twists.has_no_order_ids && self.id(touchpoint) == "overdue" {
+                continue;
+            }
             let points = effect.measures.nps_points;
             for (against, interval, truth) in
                 [(Against::These, points.these, sample), (Against::Process, points.process, self.population)]
@@ -226,7 +229,7 @@ impl Setting<'_> {
     }
 
     /// Error rates and ranks of one world.
-    fn facts(&self, analysis: &Analysis, estimates: &Estimates, shown: &mut Shown) {
+    fn facts(&self, estimates: &Estimates, shown: &mut Shown) {
         let truth = |touchpoint: usize| truth_of(self.population, self.id(touchpoint), TOTAL);
         let found: Vec<usize> = (0..estimates.q_values.len())
             .filter(|t| estimates.q_values[*t].is_some_and(|q| q <= 0.05))
@@ -236,7 +239,7 @@ impl Setting<'_> {
                 estimates.total.of[**touchpoint].as_ref().map_or(0.0, |e| e.measures.nps_points.value);
             truth(**touchpoint) == 0.0 || (truth(**touchpoint) > 0.0) != (points > 0.0)
         };
-        shown.facts.push(("any discovery", f64::from(u8::from(!found.is_empty()))));
+        shown.facts.push(("any discovery", fact(!found.is_empty())));
         let wrong = found.iter().filter(is_false).count();
         shown.facts.push(("false discoveries", wrong as f64 / found.len().max(1) as f64));
         let says = |touchpoint: usize| {
@@ -244,8 +247,6 @@ impl Setting<'_> {
         };
         let nothings = (0..estimates.verdicts.len()).filter(|t| truth(*t) == 0.0);
         shown.facts.push(("verdicts on nothing", nothings.filter(|t| says(*t)).count() as f64));
-        let thin = (0..estimates.verdicts.len()).filter(|t| analysis.support[*t].is_thin());
-        shown.facts.push(("verdicts on thin ones", thin.filter(|t| says(*t)).count() as f64));
         let Some(covariance) = &estimates.total.covariance else { return };
         let points = |touchpoint: usize| {
             estimates.total.of[touchpoint].as_ref().map_or(0.0, |effect| effect.measures.nps_points.value)
@@ -277,52 +278,23 @@ impl Setting<'_> {
             // Equal truths share their ranks: any of them will do.
             estimates.ranks[*touchpoint].as_ref().is_some_and(|rank| rank.low <= worst && best <= rank.high)
         });
-        shown.facts.push(("true ranks allowed", f64::from(u8::from(allowed))));
+        shown.facts.push(("true ranks allowed", fact(allowed)));
     }
 
-    /// NPS of all minus NPS of those who did not meet it, as the usual tools have it.
-    fn leave_one_out(&self, sample: &Sample, shown: &mut Shown) {
-        let value = |class: &Class| match class {
-            Class::Promoter => 100.0,
-            Class::Passive => 0.0,
-            Class::Detractor => -100.0,
+    /// What the placebo of the previous answer says, as the guardrail of a run does.
+    fn placebo(&self, sample: &Sample, analysis: &Analysis, shown: &mut Shown) {
+        let Ok(Some(found)) = placebos::of_previous_answers(analysis.problem, sample.times(), 1) else {
+            return;
         };
-        let mean = |counts: &dyn Fn(usize) -> bool| {
-            let counted = (0..sample.classes.len()).filter(|answer| counts(*answer));
-            let (sum, n) =
-                counted.fold((0.0, 0.0), |(sum, n), answer| (sum + value(&sample.classes[answer]), n + 1.0));
-            if n > 0.0 { sum / n } else { 0.0 }
+        let speaks = |at: usize| {
+            let (_, q_value) = found[at].as_ref()?;
+            q_value.map(placebos::speaks_against)
         };
-        let all = mean(&|_| true);
-        for (touchpoint, states) in sample.states.iter().enumerate() {
-            let without = mean(&|answer| states[answer] != State::Yes);
-            let truth = truth_of(self.population, self.id(touchpoint), TOTAL);
-            shown.seen.extend(seen(process(Method::LeaveOneOut, touchpoint), without - all, None, truth));
+        let any = (0..found.len()).any(|at| speaks(at) == Some(true));
+        shown.facts.push(("placebo speaks up", fact(any)));
+        if let Some(speaks) = self.touchpoints.position("ticket_opened").and_then(speaks) {
+            shown.facts.push(("placebo speaks up on tickets", fact(speaks)));
         }
-    }
-
-    /// Does the placebo tell that customers differ by more than is measured?
-    fn previous_answers(&self, sample: &Sample, shown: &mut Shown) {
-        let mut last: std::collections::BTreeMap<u32, Class> = std::collections::BTreeMap::new();
-        // A customer's orders stand one after the other.
-        let previous: Vec<Option<Class>> = sample
-            .customers
-            .iter()
-            .zip(&sample.classes)
-            .map(|(customer, class)| last.insert(*customer, *class))
-            .collect();
-        let usual = sample.usual();
-        let problem = sample.problem(self.touchpoints, &usual, vec![&sample.customers], None);
-        let (classes, weights) = placebo::previous_answers(&problem, &previous);
-        let problem = Problem { classes: &classes, weights: Some(&weights), ..problem };
-        let Ok(analysis) = Analysis::of(&problem, 1) else { return };
-        let effects = Fits::of(&analysis).effects(&analysis, Estimand::Total);
-        let ticket = self.touchpoints.position("ticket_opened");
-        let p_value =
-            ticket.and_then(|at| effects.of[at].as_ref().ok()).and_then(|effect| effect.measures.p_value);
-        shown
-            .facts
-            .push(("placebo speaks up on tickets", f64::from(u8::from(p_value.is_some_and(|p| p <= 0.05)))));
     }
 
     fn of_aliases(&self, sample: &mut Sample, shown: &mut Shown) {
@@ -336,36 +308,43 @@ impl Setting<'_> {
         levers.push(true);
         let estimates = Estimates::of(&analysis, &RULES, &levers);
         let named = matches!(estimates.total.of[problem.touchpoints.len() - 1], Err(Missing::Same(_)));
-        shown.facts.push(("alias is named", f64::from(u8::from(named))));
+        shown.facts.push(("alias is named", fact(named)));
+        shown.facts.push(("fits with an alias that fail", wrong::fails_with_an_alias(&analysis, late)));
         self.add(Method::Ours, TOTAL, &analysis, &without_last(&estimates.total), &sample.truth, shown);
     }
 
     /// What a response model, and an offset, put right.
     fn of_response(&self, sample: &Sample, number: usize, shown: &mut Shown) {
         let usual = sample.usual();
-        let everyone = sample.problem(self.touchpoints, &usual, vec![&sample.customers], None);
-        if self.runs(Method::Weighted, number)
-            && let Ok(everyone) = Analysis::of(&everyone, 1)
-            && let Ok(model) = response::response(&everyone, &sample.is_answered)
-            && let Ok(weighted) = response::weighted_effects(&everyone, &sample.is_answered, &model)
-        {
-            for (touchpoint, found) in weighted.iter().enumerate() {
-                let Ok(found) = found else { continue };
-                let truth = truth_of(self.population, self.id(touchpoint), TOTAL);
-                let points = found.nps_points;
-                if !everyone.support[touchpoint].is_thin() {
-                    let what = process(Method::Weighted, touchpoint);
-                    shown.seen.extend(seen(what, points.value, points.process, truth));
-                }
-            }
-        }
-        let weights: Vec<f64> =
-            sample.is_answered.iter().map(|answered| f64::from(u8::from(*answered))).collect();
+        let weights: Vec<f64> = sample.is_answered.iter().map(|answered| fact(*answered)).collect();
         let answered = sample.problem(self.touchpoints, &usual, vec![&sample.customers], Some(&weights));
         let Ok(analysis) = Analysis::of(&answered, 1) else { return };
         let fits = Fits::of(&analysis);
+        let total = fits.effects(&analysis, Estimand::Total);
+        if self.runs(Method::Weighted, number) {
+            let problem = Problem { weights: None, ..answered.clone() };
+            let found = sample.journeys(self.touchpoints).weighted(&problem, Clusters::Customer, 1);
+            for (touchpoint, effect) in
+                found.ok().flatten().iter().flat_map(|found| found.effects.iter().enumerate())
+            {
+                let Ok(effect) = effect else { continue };
+                let points = effect.nps_points;
+                if !analysis.support[touchpoint].is_thin() {
+                    let truth = truth_of(self.population, self.id(touchpoint), TOTAL);
+                    let what = process(Method::Weighted, touchpoint);
+                    shown.seen.extend(seen(what, points.value, points.process, truth));
+                }
+                if self.id(touchpoint) == "ticket_opened"
+                    && let (Some(weighted), Ok(unweighted)) = (points.process, &total.of[touchpoint])
+                {
+                    // Side by side, as they are published.
+                    let value = unweighted.measures.nps_points.value;
+                    let part = !(weighted.low..=weighted.high).contains(&value);
+                    shown.facts.push(("weights matter on tickets", fact(part)));
+                }
+            }
+        }
         if self.runs(Method::Unweighted, number) {
-            let total = fits.effects(&analysis, Estimand::Total);
             self.add_process(Method::Unweighted, &analysis, &total, shown);
         }
         if self.runs(Method::Offset, number) {
@@ -402,7 +381,7 @@ impl Setting<'_> {
         let problem = sample.problem(self.touchpoints, &names, vec![&sample.customers], None);
         let Ok(analysis) = Analysis::of(&problem, 1) else { return };
         let fits = Fits::of(&analysis);
-        let truths = truth::late_by_store(world, sample.classes.len());
+        let truths = truth::late_by_store(world, &self.touchpoints.plan, sample.classes.len());
         let Some(covariate) = problem.covariates.iter().position(|covariate| covariate.name == STORE) else {
             return;
         };
@@ -419,9 +398,7 @@ impl Setting<'_> {
                 let risk = effect.risk_difference;
                 shown.seen.extend(seen(in_a_store(Method::Ours, late), risk.value, risk.process, truth));
             }
-            shown
-                .facts
-                .push(("stores are said to differ", f64::from(u8::from(own.homogeneity.p_value <= 0.05))));
+            shown.facts.push(("stores are said to differ", fact(own.homogeneity.p_value <= 0.05)));
         }
         if self.runs(Method::WholeApplied, number) {
             let of_stores = segments::segment_effects(&analysis, &fits, Estimand::Total, &sample.stores, 40);
@@ -455,7 +432,7 @@ fn in_a_store(method: Method, touchpoint: usize) -> What {
 }
 
 fn store_of(level: &str) -> Option<usize> {
-    level.parse::<usize>().ok()?.checked_sub(1)
+    level.strip_prefix('s')?.parse::<usize>().ok()?.checked_sub(1)
 }
 
 fn without_last(effects: &Effects) -> Effects {
@@ -464,13 +441,8 @@ fn without_last(effects: &Effects) -> Effects {
     fewer
 }
 
-/// Does a model that is never penalised come to rest at all where few were exposed?
-fn never_penalised(analysis: &Analysis, shown: &mut Shown) {
-    let model = analysis.columns.model(&analysis.patterns, vec![true; analysis.touchpoints()], None);
-    let cells = logit::cells(&model.weights);
-    let fit = logit::fit::<2>(&model.rows, &cells, Penalty::Never, None, 1);
-    let fails = fit.map_or(true, |fit| fit.looks_separated());
-    shown.facts.push(("unpenalised fits that fail", f64::from(u8::from(fails))));
+pub fn fact(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
 }
 
 fn truth_of(truth: &Truth, id: &str, estimand: &str) -> f64 {
@@ -490,7 +462,7 @@ fn seen(what: What, estimate: f64, interval: Option<Interval>, truth: f64) -> Op
         what,
         estimate,
         std_error: interval.map(|interval| interval.std_error),
-        is_covered: interval.map(|interval| (interval.low..=interval.high).contains(&truth)),
+        interval: interval.map(|interval| (interval.low, interval.high)),
         truth,
     })
 }

@@ -137,43 +137,59 @@ impl Terminal {
 }
 
 impl Terminal {
-    /// After a calibration: the targets, and how wrong methods fared.
+    /// After a calibration: the targets; single touchpoints where they are missed, or a wrong method's.
     pub fn calibrated(&self, outcome: &calibrate::Outcome) {
         if self.as_json {
             let target = |target: &Target| {
                 json!({
                     "scenario": target.scenario,
+                    "method": target.method,
+                    "touchpoint": target.touchpoint,
                     "target": target.sentence,
                     "worlds": target.worlds,
                     "figure": target.figure,
-                    "at_least": target.at_least,
-                    "at_most": target.at_most,
+                    "at_least": target.held_at_least,
+                    "at_most": target.held_at_most,
                     "is_reached": target.is_reached(),
                 })
             };
-            let list = |targets: &[Target]| json!(targets.iter().map(target).collect::<Vec<_>>());
-            let fields = [("targets", list(&outcome.targets)), ("mutants", list(&outcome.mutants))];
-            self.line("info", "calibrated", &fields, "");
+            let list = json!(outcome.targets.iter().map(target).collect::<Vec<_>>());
+            self.line("info", "calibrated", &[("targets", list)], "");
             return;
         }
-        self.say(&format!("\n{}\n{}", targets(&outcome.targets), targets(&outcome.mutants)));
+        let is_shown =
+            |target: &&Target| target.touchpoint.is_none() || target.is_of_a_mutant || !target.is_reached();
+        self.say(&format!("\n{}", targets(outcome.targets.iter().filter(is_shown))));
+        self.say(&format!(
+            "{} targets, {} missed; a right method misses any of them with a probability of at most {:.1e}",
+            outcome.targets.len(),
+            outcome.missed().count(),
+            outcome.false_alarm(),
+        ));
     }
 }
 
-fn targets(targets: &[Target]) -> Table {
-    let mut shown = new_table(&["worlds of", "what", "worlds", "figure", "wanted", ""]);
+fn targets<'a>(targets: impl Iterator<Item = &'a Target>) -> Table {
+    let mut shown =
+        new_table(&["worlds of", "method", "what", "worlds", "figure", "99% bounds", "held to", ""]);
     let bound = |bound: Option<f64>| bound.map_or(String::new(), |bound| format!("{bound:.3}"));
     for target in targets {
+        let what = match &target.touchpoint {
+            Some(touchpoint) => format!("{}: {touchpoint}", target.sentence),
+            None => target.sentence.clone(),
+        };
         shown.add_row(vec![
             target.scenario.to_string(),
-            target.sentence.clone(),
+            target.method.to_string(),
+            what,
             thousands(i64::try_from(target.worlds).unwrap_or(i64::MAX)),
             format!("{:.3}", target.figure),
-            format!("{} to {}", bound(target.at_least), bound(target.at_most)),
+            format!("{} to {}", bound(target.low), bound(target.high)),
+            format!("{} to {}", bound(target.held_at_least), bound(target.held_at_most)),
             if target.is_reached() { "reached".into() } else { "MISSED".into() },
         ]);
     }
-    align_right(&mut shown, 2..4);
+    align_right(&mut shown, 3..5);
     shown
 }
 

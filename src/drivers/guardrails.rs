@@ -10,7 +10,7 @@ use super::estimates::Estimates;
 use super::inputs::{Answers, LAG};
 use super::nonresponse;
 use super::order_check::Pair;
-use super::placebos::{AtSending, Found};
+use super::placebos::{self, AtSending, Found};
 use super::terms;
 use super::verdicts::Differs;
 use crate::error::Result;
@@ -279,7 +279,7 @@ impl Looked<'_> {
         if let Some((found, q_value)) = self.previous_answer.and_then(|found| found[at].as_ref()) {
             let mut rail =
                 Rail::of(at, "placebo", "previous answer: NPS points").value(found.nps_points.value);
-            rail.holds = q_value.map(|q_value| q_value > 0.05);
+            rail.holds = q_value.map(|q_value| !placebos::speaks_against(q_value));
             rails.push(rail.words("should be 0: nothing of this can have moved an earlier answer"));
             let detail = "previous answer: bias that would have been seen";
             rails.extend(found.detectable.map(|bias| Rail::of(at, "placebo", detail).value(bias)));

@@ -30,12 +30,17 @@ const FEWEST: usize = 200;
 /// All journeys that could have been answered, as the response model takes them.
 pub struct Journeys {
     /// Per journey its answer in the fit.
-    answer_of: Vec<Option<u32>>,
-    clusters: Vec<u32>,
-    store_weeks: Vec<u32>,
+    pub answer_of: Vec<Option<u32>>,
+    pub clusters: Vec<u32>,
+    pub store_weeks: Vec<u32>,
     /// Touchpoints with a time of their own, by id, and their states at the landmarks.
-    touchpoints: Vec<(String, Vec<State>)>,
-    covariates: Vec<Levels>,
+    pub touchpoints: Vec<(String, Vec<State>)>,
+    pub covariates: Vec<Levels>,
+}
+
+/// It has a time of its own, by which it can be looked up at a landmark.
+pub fn has_time(entry: &Entry) -> bool {
+    matches!(&entry.meets, Meets::Events(events) if events.at.is_some())
 }
 
 /// What the weights make of the effects.
@@ -69,9 +74,8 @@ impl Journeys {
         catalogue: &Catalogue,
         answers: &Answers,
     ) -> Result<Option<Journeys>> {
-        let has_time = |entry: &&Entry| matches!(&entry.meets, Meets::Events(events) if events.at.is_some());
         let in_fit = answers.touchpoints.iter().map(|touchpoint| &catalogue.touchpoints[touchpoint.place]);
-        let entries: Vec<&Entry> = in_fit.filter(has_time).collect();
+        let entries: Vec<&Entry> = in_fit.filter(|entry| has_time(entry)).collect();
         let dimensions: Vec<&Levels> =
             answers.covariates.iter().filter(|covariate| covariate.name.starts_with("seg_")).collect();
         let answer_at: HashMap<&str, u32> = (0..).zip(ids(answers)).map(|(at, id)| (id, at)).collect();
@@ -157,13 +161,14 @@ impl Journeys {
         }))
     }
 
-    /// Effects of the answers under weights; none where no model of answering comes to rest.
+    /// Effects of the answers (the problem of the fit) under weights; none where no model of answering comes to
+    /// rest.
     ///
     /// # Errors
     /// A [`Fault`] of a problem.
     pub fn weighted(
         &self,
-        answers: &Answers,
+        answers: &Problem,
         cluster: Clusters,
         threads: usize,
     ) -> Result<Option<Found>, Fault> {
@@ -201,8 +206,7 @@ impl Journeys {
         let everyone = Analysis::of(&problem, threads)?;
         let answered: Vec<bool> = self.answer_of.iter().map(Option::is_some).collect();
         let Ok(model) = response::response(&everyone, &answered) else { return Ok(None) };
-        let effects =
-            response::effects_of_answers(&everyone, &self.answer_of, &model, &answers.problem(None))?;
+        let effects = response::effects_of_answers(&everyone, &self.answer_of, &model, answers)?;
         Ok(Some(Found {
             journeys: answered.len(),
             answered: answered.iter().filter(|answered| **answered).count(),

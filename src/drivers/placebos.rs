@@ -6,7 +6,7 @@ use crate::stats::analysis::Analysis;
 use crate::stats::effects::{Estimand, Fits};
 use crate::stats::measures::Estimate;
 use crate::stats::placebo::{self, Placebo};
-use crate::stats::problem::{Class, Fault, State, Touchpoint};
+use crate::stats::problem::{Class, Fault, Problem, State, Touchpoint};
 
 /// Fewer answers than this find nothing.
 const FEWEST_ANSWERS: usize = 200;
@@ -20,13 +20,33 @@ pub type Found = Vec<Option<(Placebo, Option<f64>)>>;
 /// # Errors
 /// A [`Fault`] of the problem.
 pub fn previous_answer(answers: &Answers, threads: usize) -> Result<Option<Found>, Fault> {
-    let previous = previous_classes(answers);
+    let times = Times {
+        customers: &answers.clusters,
+        responded_at: &answers.met.responded_at,
+        window_starts_at: &answers.met.window_starts_at,
+    };
+    of_previous_answers(&answers.problem(None), times, threads)
+}
+
+/// Whose the answers are and when they were given, in order of time.
+#[derive(Debug, Clone, Copy)]
+pub struct Times<'a> {
+    pub customers: &'a [u32],
+    pub responded_at: &'a [i64],
+    pub window_starts_at: &'a [Option<i64>],
+}
+
+/// The same of any problem.
+///
+/// # Errors
+/// A [`Fault`] of the problem.
+pub fn of_previous_answers(problem: &Problem, times: Times, threads: usize) -> Result<Option<Found>, Fault> {
+    let previous = previous_classes(problem.classes, times);
     if previous.iter().flatten().count() < FEWEST_ANSWERS {
         return Ok(None);
     }
-    let problem = answers.problem(None);
-    let (classes, weights) = placebo::previous_answers(&problem, &previous);
-    let problem = answers.problem_with(&classes, &answers.states, Some(&weights));
+    let (classes, weights) = placebo::previous_answers(problem, &previous);
+    let problem = Problem { classes: &classes, weights: Some(&weights), ..problem.clone() };
     let analysis = Analysis::of(&problem, threads)?;
     let effects = Fits::of(&analysis).effects(&analysis, Estimand::Total);
     let q_values = family(&effects);
@@ -37,19 +57,23 @@ pub fn previous_answer(answers: &Answers, threads: usize) -> Result<Option<Found
     Ok(Some(found.collect()))
 }
 
+/// What a placebo found speaks against an effect: it is not zero, at a q-value of .05.
+pub fn speaks_against(q_value: f64) -> bool {
+    q_value <= 0.05
+}
+
 /// Per answer the class of the customer's latest answer before the window of this one.
-fn previous_classes(answers: &Answers) -> Vec<Option<Class>> {
-    let met = &answers.met;
-    let most = answers.clusters.iter().max().map_or(0, |most| *most as usize + 1);
+fn previous_classes(classes: &[Class], times: Times) -> Vec<Option<Class>> {
+    let most = times.customers.iter().max().map_or(0, |most| *most as usize + 1);
     // Answers stand in order of time: those of a customer so far.
     let mut so_far: Vec<Vec<u32>> = vec![Vec::new(); most];
-    let mut previous = Vec::with_capacity(answers.len());
-    for answer in 0..answers.len() {
-        let of_customer = &mut so_far[answers.clusters[answer] as usize];
+    let mut previous = Vec::with_capacity(classes.len());
+    for answer in 0..classes.len() {
+        let of_customer = &mut so_far[times.customers[answer] as usize];
         let is_before = |other: &&u32| {
-            met.window_starts_at[answer].is_some_and(|start| met.responded_at[**other as usize] < start)
+            times.window_starts_at[answer].is_some_and(|start| times.responded_at[**other as usize] < start)
         };
-        previous.push(of_customer.iter().rev().find(is_before).map(|other| answers.classes[*other as usize]));
+        previous.push(of_customer.iter().rev().find(is_before).map(|other| classes[*other as usize]));
         of_customer.push(answer as u32);
     }
     previous

@@ -12,11 +12,16 @@ use rand_chacha::ChaCha8Rng;
 
 use super::model::{Cause, Class, Met, Outcome};
 use super::words::{self, Topic};
-use super::{Response, Twists, World};
+use super::{Response, Twists, World, sample};
 
 /// The world lasts two years, and is exported at the end of its last day.
 pub(super) const FIRST_DAY: NaiveDate = NaiveDate::from_ymd_opt(2024, 11, 1).unwrap();
 pub(super) const DAYS: u64 = 730;
+
+/// Of a world without order ids, in days.
+const BUYS_AGAIN_WITHIN: u64 = 45;
+/// Of a world with shocks to weeks, in days.
+const SHOCKED_DAYS: u64 = 42;
 
 pub(super) const HOUR: i64 = 3_600;
 pub(super) const DAY: i64 = 24 * HOUR;
@@ -157,9 +162,21 @@ pub(super) fn of_customer_without(world: &World, customer: u64, most: u64, undon
         _ => 5,
     };
     let mood = rng.random();
+    // Who names no order buys again within weeks: only then does it matter which one was meant.
+    let gathered = world
+        .twists
+        .has_no_order_ids
+        .then(|| luck(seed, customer, 0, Stage::Purchase).random_range(0..DAYS - BUYS_AGAIN_WITHIN));
     let mut ordered: Vec<i64> = (0..orders)
         .map(|_| {
-            let date = FIRST_DAY + Days::new(rng.random_range(0..DAYS));
+            let day = rng.random_range(0..DAYS);
+            let day = match gathered {
+                Some(first) => first + day % BUYS_AGAIN_WITHIN,
+                // Few weeks, so that many of a store's answers share one.
+                None if world.twists.store_week_sd > 0.0 => day % SHOCKED_DAYS,
+                None => day,
+            };
+            let date = FIRST_DAY + Days::new(day);
             midnight(date) + rng.random_range(7 * HOUR..23 * HOUR)
         })
         .collect();
@@ -167,21 +184,34 @@ pub(super) fn of_customer_without(world: &World, customer: u64, most: u64, undon
     ordered.truncate(most as usize);
     let is_grumpy =
         world.twists.has_grumpy_customers && luck(seed, customer, 0, Stage::Answer).random_bool(0.3);
-    let orders = ordered.into_iter().zip(1..);
-    orders
-        .map(|(when, order)| {
-            let start = Journey { ordered: when, met: Met::base(), undone, ..Default::default() };
-            journey(start, world, |stage| luck(seed, customer, order, stage), mood, is_grumpy)
-        })
-        .collect()
+    let mut journeys: Vec<Journey> = Vec::with_capacity(ordered.len());
+    for (when, order) in ordered.into_iter().zip(1..) {
+        let start = Journey { ordered: when, met: Met::base(), undone, ..Default::default() };
+        journeys.push(journey(start, world, |stage| luck(seed, customer, order, stage), is_grumpy));
+    }
+    if world.twists.has_no_order_ids {
+        // Such an answer is about the customer: all that was met on any order, and what was bought last.
+        let met: Vec<Met> =
+            journeys.iter().map(|journey| sample::met_by_customer(&journeys, journey)).collect();
+        journeys.iter_mut().zip(met).for_each(|(journey, met)| journey.met = met.without(undone));
+    }
+    for (journey, order) in journeys.iter_mut().zip(1..) {
+        let luck = |stage| luck(seed, customer, order, stage);
+        journey.answer(&mut luck(Stage::Answer), mood);
+        // What one answer sets off would be met before the next, by those alone who were upset.
+        if !world.twists.has_no_order_ids {
+            journey.aftermath(&mut luck(Stage::Aftermath));
+        }
+        journey.export();
+    }
+    journeys
 }
 
-/// `mood` is the luck that a customer's answers partly share.
+/// An order up to its answer.
 fn journey(
     mut journey: Journey,
     world: &World,
     luck: impl Fn(Stage) -> ChaCha8Rng,
-    mood: f64,
     is_grumpy: bool,
 ) -> Journey {
     journey.purchase(&mut luck(Stage::Purchase));
@@ -195,9 +225,6 @@ fn journey(
     journey.offers(&mut luck(Stage::Offers));
     journey.returns(&mut luck(Stage::Returns));
     journey.repair(&mut luck(Stage::Repair));
-    journey.answer(&mut luck(Stage::Answer), mood);
-    journey.aftermath(&mut luck(Stage::Aftermath));
-    journey.export();
     journey
 }
 
@@ -291,7 +318,8 @@ impl Journey {
             let waits = reply.is_none_or(|reply| reply - opened > DAY);
             self.tickets.push(ticket);
             opened += after(rng, 1.1, 3.0);
-            writes = rng.random_bool(if waits { 0.35 } else { 0.12 });
+            writes =
+                rng.random_bool(if waits { 0.35 } else { 0.12 }) && !self.undone.has(Cause::RepeatContact);
         }
         let opened = self.tickets.iter().filter(|ticket| ticket.opened < self.responded);
         let known: Vec<_> = opened.map(|ticket| (ticket.opened, ticket.before(self.responded))).collect();
@@ -355,7 +383,7 @@ impl Journey {
     fn returns(&mut self, rng: &mut ChaCha8Rng) {
         let goes_back = rng.random_bool(self.met.chance(Outcome::Returned));
         let Some(delivered) = self.delivered.filter(|_| goes_back) else { return };
-        let returned = by_day(delivered + after(rng, 1.0, 4.0));
+        let returned = by_day(delivered + after(rng, 1.0, 9.0));
         let slow = rng.random_bool(0.3);
         let refunded = returned + if slow { after(rng, 14.1, 5.0) } else { after(rng, 1.0, 3.0) };
         self.returned = Some(returned);
@@ -393,6 +421,7 @@ impl Journey {
         }
     }
 
+    /// `mood` is the luck that a customer's answers partly share.
     fn answer(&mut self, rng: &mut ChaCha8Rng, mood: f64) {
         let answers: f64 = rng.random();
         let own = rng.random();
@@ -495,10 +524,17 @@ impl Journey {
     /// Share of promoters, passives and detractors among those who met `met` on this order.
     pub fn probabilities(&self, met: Met) -> [f64; 3] {
         let met = if self.twist.twists.is_null { met.untouched() } else { met };
-        let lag = (self.responded - self.delivered.unwrap_or(self.promise_end)) as f64 / DAY as f64;
-        let of_lag = if self.twist.twists.has_survey_lag { 0.03 * (lag - 20.0) } else { 0.0 };
+        let lag = self.days_since_parcel();
+        let of_lag = if self.twist.twists.has_survey_lag { 0.045 * (lag - 20.0) } else { 0.0 };
         let of_late = if met.has(Cause::Late) { self.twist.of_late } else { 0.0 };
         met.probabilities_shifted(self.twist.worse + of_lag + of_late)
+    }
+
+    /// From when the parcel came, or should have come, to the answer.
+    pub fn days_since_parcel(&self) -> f64 {
+        let delivered = self.delivered.filter(|delivered| *delivered < self.responded);
+        let since = delivered.unwrap_or(self.promise_end.min(self.responded));
+        (self.responded - since) as f64 / DAY as f64
     }
 
     fn overdue(&self) -> bool {
@@ -551,9 +587,17 @@ impl Journey {
         (work.due, work.ended) = (Some(due), Some(ended));
     }
 
-    /// Replies, transfers and a solution, some slow, some never.
+    /// Replies, transfers and a solution, some slow, some never. What goes wrong, goes wrong with the order's
+    /// first ticket, and who has to ask again is helped at once: what the catalogue declares as earlier than
+    /// asking again, or as going along with it, must not come of it. Where a touchpoint was undone, its hours
+    /// are the usual ones, so that what they set off follows.
     fn ticket(&self, rng: &mut ChaCha8Rng, topic: &'static Topic, opened: i64) -> Ticket {
-        let slow = rng.random_bool(self.met.chance(Outcome::SlowReply));
+        // Luck of its own: what one ticket needs changes nothing of the next.
+        let rng = &mut ChaCha8Rng::seed_from_u64(rng.random());
+        let is_first = self.tickets.is_empty();
+        let is_spared = |causes: &[Cause]| causes.iter().any(|cause| self.undone.has(*cause));
+        let is_prompt = !is_first || is_spared(&[Cause::Unanswered, Cause::SlowFirstReply]);
+        let is_solved_soon = !is_first || is_spared(&[Cause::Unresolved, Cause::SlowResolution]);
         let mut ticket = Ticket {
             opened,
             names_order: rng.random_bool(0.8),
@@ -563,21 +607,44 @@ impl Journey {
             subject: pick(rng, &topic.subjects),
             changes: Vec::new(),
         };
-        if rng.random_bool(0.18) {
-            ticket.changes.push((opened + after(rng, 0.02, 0.4), Change::Transferred));
+        // All is drawn, needed or not: the same luck whatever was undone.
+        let is_slow = rng.random_bool(self.met.chance(Outcome::SlowReply));
+        let (prompt, late) = (within(rng, 0.9), after(rng, 1.05, 1.2));
+        let (is_replied, is_solved_again) = (rng.random_bool(0.94), rng.random_bool(0.65));
+        let further = [after(rng, 0.02, 0.3), after(rng, 0.02, 0.3)];
+        let further = &further[..rng.random_range(0..=2)];
+        let (quick, long) = (after(rng, 0.01, 0.3), after(rng, 2.0, 3.0));
+        let solving = if rng.random_bool(0.2) && !is_solved_soon { long } else { quick };
+        let is_transferred = rng.random_bool(0.18) && is_first && !is_spared(&[Cause::Transferred]);
+        let handed_on = opened + after(rng, 0.02, 0.4);
+        // What had no reply was not solved, and so not reopened: that stays so where a reply is put in its place.
+        let is_reopened =
+            rng.random_bool(0.15) && is_first && !is_spared(&[Cause::Reopened, Cause::Unanswered]);
+
+        if is_transferred {
+            ticket.changes.push((handed_on, Change::Transferred));
         }
-        let mut now = opened + if slow { after(rng, 1.05, 1.2) } else { within(rng, 0.9) };
-        if rng.random_bool(0.94) {
+        let first_reply = opened + if is_slow && !is_prompt { late } else { prompt };
+        let mut now = first_reply;
+        if is_replied || is_prompt {
             ticket.changes.push((now, Change::Replied));
-            for _ in 0..rng.random_range(0..3) {
-                now += after(rng, 0.02, 0.3);
+            for gap in further {
+                now += gap;
                 ticket.changes.push((now, Change::Replied));
             }
-            if rng.random_bool(0.95) {
-                now += if rng.random_bool(0.2) { after(rng, 2.0, 3.0) } else { after(rng, 0.01, 0.3) };
-                ticket.changes.push((now, Change::Solved));
-                if rng.random_bool(0.15) {
-                    ticket.reopen(rng, now);
+        }
+        // What is replied to is solved, sooner or later; only what was reopened may stay so. Were there tickets
+        // that nobody ever solves, who is not reopened would be worse off by them.
+        if is_replied || is_prompt || is_solved_soon {
+            now += solving;
+            if is_solved_soon {
+                now = now.min(opened + 3 * DAY - HOUR);
+            }
+            ticket.changes.push((now, Change::Solved));
+            if is_reopened {
+                ticket.reopen(rng, now);
+                if !is_solved_again && !is_solved_soon {
+                    ticket.changes.pop();
                 }
             }
         }

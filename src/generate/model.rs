@@ -128,6 +128,11 @@ impl Met {
         Met(self.0 & !among.0 | others.0 & among.0)
     }
 
+    /// All that can be met.
+    pub(super) fn everything_met() -> Self {
+        Met(!((1 << Cause::Early as u64) - 1))
+    }
+
     /// What the customer is and bought, without anything that was met.
     pub(super) fn untouched(self) -> Self {
         Met(self.0 & ((1 << Cause::Early as u64) - 1))

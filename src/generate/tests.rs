@@ -241,7 +241,7 @@ fn the_shop_looks_real() {
 #[test]
 fn the_truth_tells_what_was_planted() {
     let ordinary = World { purchases: 20_000, seed: 3, ..Default::default() };
-    let truth = truth::of_world(&ordinary, Whose::Answered, 20_000);
+    let truth = truth::of_world(&ordinary, truth::Plan::read().unwrap(), Whose::Answered, 20_000);
     let of = |id: &str| truth.touchpoints[id];
     assert!(truth.responses > 5_000, "{}", truth.responses);
     assert!(of("returned").exposed > 100, "{:?}", of("returned"));
@@ -255,7 +255,7 @@ fn the_truth_tells_what_was_planted() {
     assert!((late.total.risk_difference * exposed - late.total.avoidable_detractors).abs() < 1e-9);
 
     let null = World { twists: Twists { is_null: true, ..Default::default() }, ..ordinary };
-    let truth = truth::of_world(&null, Whose::Answered, 20_000);
+    let truth = truth::of_world(&null, truth::Plan::read().unwrap(), Whose::Answered, 20_000);
     assert!(truth.touchpoints.values().all(|effects| effects.total.nps_points == 0.0));
     assert!(truth.touchpoints["late"].exposed > 100);
 }

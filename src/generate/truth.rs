@@ -1,9 +1,10 @@
 //! The truth of a world: what each touchpoint really did, by simulating the same customers without it.
 //!
 //! A touchpoint is undone together with its parts. The *direct* effect leaves every other contact as it
-//! was. For the *total* effect the order is simulated again with the same luck, and what belongs to later
-//! stages of the catalogue (or comes after it in its stage) is taken from there: fewer late parcels, fewer
-//! tickets. Earlier and neighbouring contacts stay as they were, as an adjustment for them means.
+//! was. For the *total* effect the order is simulated again with the same luck, and what the catalogue
+//! declares as later (stages, then `after` inside a stage) is taken from there: fewer late parcels, fewer
+//! tickets; a prompt reply, fewer second tickets. Earlier and neighbouring contacts stay as they were, as an
+//! adjustment for them means.
 //!
 //! *Sample* truth is about the answers that were given, *population* truth about a large world of the same
 //! kind under another seed.
@@ -15,115 +16,117 @@ use serde::Serialize;
 use super::World;
 use super::journey::{self, Journey};
 use super::model::{Cause, Class, Met};
+use crate::catalogue::Catalogue;
+use crate::drivers::inputs::relations;
+use crate::error::{Error, Result};
+use crate::stats::order::Order;
+use crate::stats::problem::Problem;
 
-/// A touchpoint as the catalogue knows it, and its place in the planted order.
+/// A touchpoint of the catalogue, and the cause that was planted behind it.
 pub struct Planted {
     /// Its id in the catalogue.
     pub id: &'static str,
     pub cause: Cause,
-    parts: &'static [Cause],
-    /// What its undoing may change: later stages, and what comes after it in its own.
-    later: Later,
-}
-
-#[derive(Clone, Copy)]
-enum Later {
-    Delivery,
-    Billing,
-    Care,
-    /// Offers are made while it is open.
-    Ticket,
-    Support,
-    Returns,
-    Claim,
-    Nothing,
-}
-
-impl Later {
-    /// Causes of the stages after this one.
-    fn causes(self) -> Met {
-        use Cause::*;
-        let stages: [&[Cause]; 5] = [
-            &[BillingError],
-            &[FollowUp],
-            &[
-                TicketOpened,
-                Unanswered,
-                SlowFirstReply,
-                Unresolved,
-                SlowResolution,
-                Reopened,
-                Transferred,
-                RepeatContact,
-                CouldNotGetThrough,
-                BrokenPromise,
-                OfferWhileUnresolved,
-            ],
-            &[Returned, RefundSlow],
-            &[WarrantyClaim, Repair, RepeatRepair],
-        ];
-        match self {
-            Later::Delivery => Met::of(&stages.concat()),
-            Later::Billing => Met::of(&stages[1..].concat()),
-            Later::Care => Met::of(&stages[2..].concat()),
-            Later::Ticket => Met::of(&[stages[3..].concat().as_slice(), &[OfferWhileUnresolved]].concat()),
-            Later::Support => Met::of(&stages[3..].concat()),
-            Later::Returns => Met::of(&stages[4..].concat()),
-            Later::Claim => Met::of(&[Repair, RepeatRepair]),
-            Later::Nothing => Met::default(),
-        }
-    }
 }
 
 /// All planted touchpoints, in the catalogue's order.
-pub const PLANTED: [Planted; 22] = {
+pub const PLANTED: [Planted; 23] = {
     use Cause::*;
-    const fn planted(id: &'static str, cause: Cause, parts: &'static [Cause], later: Later) -> Planted {
-        Planted { id, cause, parts, later }
+    const fn planted(id: &'static str, cause: Cause) -> Planted {
+        Planted { id, cause }
     }
-    const OF_TICKET: &[Cause] =
-        &[Unanswered, SlowFirstReply, Unresolved, SlowResolution, Reopened, Transferred, RepeatContact];
     [
-        planted("late", Late, &[VeryLate], Later::Delivery),
-        planted("very_late", VeryLate, &[], Later::Delivery),
-        planted("not_delivered", NotDelivered, &[], Later::Delivery),
-        planted("early", Early, &[], Later::Delivery),
-        planted("damaged", Damaged, &[], Later::Delivery),
-        planted("billing_error", BillingError, &[], Later::Billing),
-        planted("follow_up_received", FollowUp, &[], Later::Care),
-        planted("ticket_opened", TicketOpened, OF_TICKET, Later::Ticket),
-        planted("repeat_contact", RepeatContact, &[], Later::Support),
-        planted("could_not_get_through", CouldNotGetThrough, &[], Later::Support),
-        planted("unanswered", Unanswered, &[], Later::Support),
-        planted("slow_first_reply", SlowFirstReply, &[], Later::Support),
-        planted("unresolved", Unresolved, &[], Later::Support),
-        planted("slow_resolution", SlowResolution, &[], Later::Support),
-        planted("reopened", Reopened, &[], Later::Support),
-        planted("transferred", Transferred, &[], Later::Support),
-        planted("offer_while_unresolved", OfferWhileUnresolved, &[], Later::Support),
-        planted("broken_promise", BrokenPromise, &[], Later::Support),
-        planted("returned", Returned, &[RefundSlow], Later::Returns),
-        planted("refund_slow", RefundSlow, &[], Later::Returns),
-        planted("warranty_claim", WarrantyClaim, &[], Later::Claim),
-        planted("repair", Repair, &[RepeatRepair], Later::Nothing),
+        planted("late", Late),
+        planted("very_late", VeryLate),
+        planted("not_delivered", NotDelivered),
+        planted("early", Early),
+        planted("damaged", Damaged),
+        planted("billing_error", BillingError),
+        planted("follow_up_received", FollowUp),
+        planted("ticket_opened", TicketOpened),
+        planted("repeat_contact", RepeatContact),
+        planted("could_not_get_through", CouldNotGetThrough),
+        planted("unanswered", Unanswered),
+        planted("slow_first_reply", SlowFirstReply),
+        planted("unresolved", Unresolved),
+        planted("slow_resolution", SlowResolution),
+        planted("reopened", Reopened),
+        planted("transferred", Transferred),
+        planted("offer_while_unresolved", OfferWhileUnresolved),
+        planted("broken_promise", BrokenPromise),
+        planted("returned", Returned),
+        planted("refund_slow", RefundSlow),
+        planted("warranty_claim", WarrantyClaim),
+        planted("repair", Repair),
+        planted("repeat_repair", RepeatRepair),
     ]
 };
 
-impl Planted {
-    pub fn undone(&self) -> Met {
-        let parts = self.parts.iter().copied();
-        Met::of(&parts.chain([self.cause]).collect::<Vec<_>>())
-    }
+/// What undoing one touchpoint means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Undoing {
+    /// Itself and its parts.
+    pub undone: Met,
+    /// What its undoing may change: later stages, and what comes after it in its own.
+    later: Met,
+}
 
+impl Undoing {
     /// What an order would have met without it, at the contacts that happened.
     pub fn met_directly(&self, met: Met) -> Met {
-        met.without(self.undone())
+        met.without(self.undone)
     }
 
     /// What an order would have met without it, later contacts following; `again` is the same order
     /// simulated without it.
     pub fn met_totally(&self, met: Met, again: Met) -> Met {
-        met.with_those(again, self.later.causes()).without(self.undone())
+        met.with_those(again, self.later).without(self.undone)
+    }
+}
+
+/// What undoing means, per planted touchpoint: as the built-in catalogue declares its order.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan([Undoing; PLANTED.len()]);
+
+impl Plan {
+    /// # Errors
+    /// A built-in catalogue that cannot be read, or that does not know a planted touchpoint.
+    pub fn read() -> Result<Plan> {
+        let catalogue = Catalogue::built_in()?;
+        let entries: Vec<_> = catalogue.touchpoints.iter().collect();
+        let of_catalogue = relations(&catalogue, &entries);
+        let problem = Problem {
+            classes: &[],
+            weights: None,
+            clusters: Vec::new(),
+            touchpoints: of_catalogue.iter().map(|touchpoint| touchpoint.with(&[])).collect(),
+            covariates: Vec::new(),
+        };
+        let order = Order::of(&problem);
+        let causes = |is_meant: &dyn Fn(usize) -> bool| {
+            let meant = PLANTED.iter().filter(|planted| {
+                of_catalogue.iter().position(|entry| entry.id == planted.id).is_some_and(is_meant)
+            });
+            Met::of(&meant.map(|planted| planted.cause).collect::<Vec<_>>())
+        };
+        let mut plan = [Undoing::default(); PLANTED.len()];
+        for (undoing, planted) in plan.iter_mut().zip(&PLANTED) {
+            let at = of_catalogue.iter().position(|entry| entry.id == planted.id).ok_or_else(|| {
+                Error::internal("a planted touchpoint is not in the catalogue").with("touchpoint", planted.id)
+            })?;
+            let is_held = order.in_total_model(at);
+            *undoing = Undoing {
+                undone: causes(&|other| other == at || order.parts(at).contains(&other)),
+                later: causes(&|other| !is_held[other]),
+            };
+        }
+        Ok(Plan(plan))
+    }
+
+    /// Of the touchpoint with that cause.
+    fn of(&self, cause: Cause) -> Undoing {
+        let place = PLANTED.iter().position(|planted| planted.cause == cause);
+        place.map(|place| self.0[place]).unwrap_or_default()
     }
 }
 
@@ -156,8 +159,8 @@ pub struct Truth {
 }
 
 /// Sums over answers, before they are divided.
-#[derive(Default)]
 pub struct Tally {
+    plan: Plan,
     responses: u64,
     detractors: u64,
     /// Per touchpoint: exposed answers, and for direct and total the class probabilities with and without.
@@ -189,6 +192,11 @@ impl Whose {
 }
 
 impl Tally {
+    pub fn new(plan: Plan) -> Tally {
+        let sums = [(0, [Sums::default(); 2]); PLANTED.len()];
+        Tally { plan, responses: 0, detractors: 0, sums }
+    }
+
     /// Adds the orders of one customer.
     pub(super) fn add(
         &mut self,
@@ -207,13 +215,14 @@ impl Tally {
             if !journeys.iter().any(is_exposed) {
                 continue;
             }
-            let again = journey::of_customer_without(world, customer, most, planted.undone());
+            let undoing = self.plan.0[place];
+            let again = journey::of_customer_without(world, customer, most, undoing.undone);
             for (journey, again) in journeys.iter().zip(&again).filter(|(journey, _)| is_exposed(journey)) {
                 let (exposed, sums) = &mut self.sums[place];
                 *exposed += 1;
                 let factual = journey.probabilities(journey.met);
                 let without =
-                    [planted.met_directly(journey.met), planted.met_totally(journey.met, again.met)];
+                    [undoing.met_directly(journey.met), undoing.met_totally(journey.met, again.met)];
                 for (sums, met) in sums.iter_mut().zip(without) {
                     let undone = journey.probabilities(met);
                     for (at, probabilities) in [factual, undone].iter().enumerate() {
@@ -255,8 +264,8 @@ impl Tally {
 }
 
 /// The truth of a world of `purchases` orders.
-pub fn of_world(world: &World, whose: Whose, purchases: u64) -> Truth {
-    let mut tally = Tally::default();
+pub fn of_world(world: &World, plan: Plan, whose: Whose, purchases: u64) -> Truth {
+    let mut tally = Tally::new(plan);
     let (mut customer, mut left) = (0, purchases);
     while left > 0 {
         customer += 1;
@@ -269,19 +278,21 @@ pub fn of_world(world: &World, whose: Whose, purchases: u64) -> Truth {
 
 /// What lateness did to the exposed of each store (0 to 39), as a difference in detractor risk, over the first
 /// so many answers; none where nobody met it.
-pub fn late_by_store(world: &World, answers: usize) -> Vec<Option<f64>> {
+pub fn late_by_store(world: &World, plan: &Plan, answers: usize) -> Vec<Option<f64>> {
     let mut sums = vec![(0.0, 0u64); 40];
     let mut left = answers;
-    let late = PLANTED.iter().find(|planted| planted.cause == Cause::Late);
+    let late = plan.of(Cause::Late);
     for customer in 1.. {
+        if left == 0 {
+            break;
+        }
         let journeys = journey::of_customer(world, customer, u64::MAX);
-        let Some(late) = late.filter(|_| left > 0) else { break };
-        let is_exposed = |journey: &Journey| journey.answer.is_some() && journey.met.has(late.cause);
+        let is_exposed = |journey: &Journey| journey.answer.is_some() && journey.met.has(Cause::Late);
         left = left.saturating_sub(journeys.iter().filter(|journey| journey.answer.is_some()).count());
         if !journeys.iter().any(is_exposed) {
             continue;
         }
-        let again = journey::of_customer_without(world, customer, u64::MAX, late.undone());
+        let again = journey::of_customer_without(world, customer, u64::MAX, late.undone);
         for (journey, again) in journeys.iter().zip(&again).filter(|(journey, _)| is_exposed(journey)) {
             let detractor = |met: Met| journey.probabilities(met)[Class::Detractor as usize];
             let (sum, exposed) = &mut sums[journey.store - 1];

@@ -30,7 +30,7 @@ fn effects(output: &Path, estimand: &str) -> Table {
 fn verdicts_weights_and_clusters_of_a_planted_world() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
-    aftersale(&["generate", "--purchases", "9000", "--seed", "11", "--output", text(folder)]).expect(0);
+    aftersale(&["generate", "--purchases", "5000", "--seed", "11", "--output", text(folder)]).expect(0);
     let output = run(folder, "customers", "");
 
     let guardrails = published(&output, "rpt_guardrails");
@@ -81,7 +81,7 @@ fn verdicts_weights_and_clusters_of_a_planted_world() {
     let value = |detail: &str| number(nonresponse.row("detail", detail)["value"]);
     let share = value("of them answered, as a share");
     assert!((0.1..0.9).contains(&share), "{share}");
-    assert!(value("journeys that could have been answered") < 9_000.0);
+    assert!(value("journeys that could have been answered") < 5_000.0);
     let answers = number(guardrails.only("guardrail", &["answers"]).row("detail", "in the fit")["value"]);
     let trimmed = value("answers whose weight was trimmed");
     assert!(trimmed <= 0.01 * answers + 1.0, "{trimmed} of {answers}");
