@@ -122,7 +122,8 @@ pub fn check_segments(config: &Config, typed: &BTreeMap<&'static str, Typed>) ->
     for (what, list, names) in
         [("segment", "segments", &config.segments), ("covariate", "covariates", &config.covariates)]
     {
-        for (place, name) in names.iter().enumerate().filter(|(_, name)| !there.contains(name)) {
+        let missing = names.iter().enumerate().find(|(_, name)| !there.contains(name));
+        if let Some((place, name)) = missing {
             let there: Vec<&str> = there.iter().map(|name| name.as_str()).collect();
             return Err(Error::config(format!(
                 "the {what} `{name}` is no column of the purchases or surveys"

@@ -156,11 +156,12 @@ pub fn at_sending(answers: &Answers, threads: usize) -> Result<Option<AtSending>
     let order = crate::stats::order::Order::of(&problem);
     for touchpoint in order.parents_first.iter().copied() {
         let Some(whole) = order.wider(touchpoint).first() else { continue };
-        for answer in 0..answers.len() {
-            if states[*whole][answer] == State::No && answers.states[*whole][answer] == State::Yes {
-                states[touchpoint][answer] = State::No;
-            }
-        }
+        let taken_away: Vec<usize> = (0..answers.len())
+            .filter(|answer| {
+                states[*whole][*answer] == State::No && answers.states[*whole][*answer] == State::Yes
+            })
+            .collect();
+        taken_away.into_iter().for_each(|answer| states[touchpoint][answer] = State::No);
     }
     let problem = answers.problem_with(&answers.classes, &states, Some(&weights));
     let analysis = Analysis::of(&problem, threads)?;

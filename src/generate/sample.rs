@@ -236,7 +236,7 @@ impl<'a> Heard<'a> {
             };
             met.add(
                 Cause::OfferWhileUnresolved,
-                contact.kind == "offer" && self.all_tickets.iter().any(|t| is_open(t)),
+                contact.kind == "offer" && self.all_tickets.iter().any(is_open),
             );
             let is_broken = |due: i64| {
                 due < self.t_ref && contact.ended.is_none_or(|ended| ended >= self.t_ref || ended > due)
@@ -311,9 +311,8 @@ impl<'a> Heard<'a> {
         let is_open = states.iter().any(|state| state.solved.is_none());
         Further {
             solved_at_first_touch: (at_first_touch || !is_open).then_some(at_first_touch),
-            overdue: met.has(Cause::NotDelivered) && self.orders.iter().any(|order| is_overdue(order)),
-            follow_up_within_7_days: met.has(Cause::FollowUp)
-                && self.orders.iter().any(|order| called_soon(order)),
+            overdue: met.has(Cause::NotDelivered) && self.orders.iter().any(is_overdue),
+            follow_up_within_7_days: met.has(Cause::FollowUp) && self.orders.iter().any(called_soon),
             third_contact: self.tickets.len() >= 3,
             channel_switched: self.tickets.windows(2).any(|pair| pair[0].channel != pair[1].channel),
         }

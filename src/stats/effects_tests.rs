@@ -77,7 +77,7 @@ fn the_fast_way_and_the_slow_way_agree() {
         let total: f64 = model.weights.iter().flatten().sum();
         let mut slope = vec![0.0; fit.coefficients.len()];
         let mut gains = vec![0.0; model.rows.len()];
-        for row in 0..model.rows.len() {
+        for (row, gain) in gains.iter_mut().enumerate() {
             let columns = model.rows.columns(row);
             if !columns.contains(&yes) {
                 continue;
@@ -86,7 +86,7 @@ fn the_fast_way_and_the_slow_way_agree() {
             let left: Vec<u16> = columns.iter().copied().filter(|c| !undone[usize::from(*c)]).collect();
             let p0 = fit.probabilities_at(left.iter().copied(), &[0.0; 2]);
             for (columns, p, sign) in [(columns, fit.probabilities[row], -1.0), (&left, p0, 1.0)] {
-                gains[row] += sign * 100.0 * (1.0 - p[0] - 2.0 * p[1]);
+                *gain += sign * 100.0 * (1.0 - p[0] - 2.0 * p[1]);
                 let (detractor, promoter) = slopes(p);
                 for c in columns {
                     for a in 0..2 {

@@ -215,8 +215,8 @@ mod tests {
                 for (one, other) in pairs {
                     assert!((one.value - other.value).abs() < 1e-12);
                     let errors = [one, other].map(|e| [e.process, e.these].map(|i| i.unwrap().std_error));
-                    for kind in 0..2 {
-                        assert!((errors[0][kind] - errors[1][kind]).abs() < 1e-9 * errors[0][kind]);
+                    for (one, other) in errors[0].iter().zip(errors[1]) {
+                        assert!((one - other).abs() < 1e-9 * one);
                     }
                 }
                 let sum: f64 = parts

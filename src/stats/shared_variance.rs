@@ -423,8 +423,8 @@ mod tests {
         let exact = products.shares(EXACT, 2, &mut random);
         let sampled = products.shares(4, 2, &mut random);
         let errors = sampled.std_errors.unwrap();
-        for driver in 0..8 {
-            assert!((exact.shares[driver] - sampled.shares[driver]).abs() < 4.0 * errors[driver] + 1e-9);
+        for ((exact, sampled), error) in exact.shares.iter().zip(&sampled.shares).zip(errors) {
+            assert!((exact - sampled).abs() < 4.0 * error + 1e-9);
         }
         assert!((exact.shares.iter().sum::<f64>() - exact.r_squared).abs() < 1e-12);
         assert!((sampled.r_squared - exact.r_squared).abs() < 1e-9);

@@ -23,8 +23,8 @@ fn reference(name: &str) -> PathBuf {
 
 /// The rows of a table of numbers, without its header.
 fn numbers(name: &str) -> Vec<Vec<f64>> {
-    let text = std::fs::read_to_string(reference(name)).unwrap();
-    text.lines().skip(1).map(|line| line.split(',').map(|x| x.parse().unwrap()).collect()).collect()
+    let text = std::fs::read_to_string(reference(name)).expect("a readable file");
+    text.lines().skip(1).map(|line| line.split(',').map(|x| x.parse().expect("a number")).collect()).collect()
 }
 
 fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
@@ -46,7 +46,7 @@ fn fit_table<const Q: usize>(table: &[Vec<f64>]) -> (Fit<Q>, f64) {
             Cell { total: 1.0, free }
         })
         .collect();
-    let fit = fit::<Q>(&Rows::dense(width, &dense), &cells, Penalty::Never, None, 2).unwrap();
+    let fit = fit::<Q>(&Rows::dense(width, &dense), &cells, Penalty::Never, None, 2).expect("a fit");
     (fit, null_log_likelihood(&cells))
 }
 
@@ -209,11 +209,14 @@ impl Table {
 fn solve_elsewhere(table: &Table) -> Value {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
     assert!(python.exists(), "there is no {}: `tests/run` sets it up", python.display());
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("problem.csv"), table.csv()).unwrap();
-    let run = Command::new(python).arg(reference("parity.py")).arg(folder.path()).output().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("problem.csv"), table.csv()).expect("written");
+    let run = Command::new(python).arg(reference("parity.py")).arg(folder.path()).output().expect("it runs");
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    serde_json::from_str(&std::fs::read_to_string(folder.path().join("solved.json")).unwrap()).unwrap()
+    serde_json::from_str(
+        &std::fs::read_to_string(folder.path().join("solved.json")).expect("a readable file"),
+    )
+    .expect("a readable file")
 }
 
 fn number(value: &Value) -> f64 {
@@ -222,7 +225,7 @@ fn number(value: &Value) -> f64 {
 
 /// The column that the other side calls by a name and a level.
 fn position(analysis: &Analysis, columns: &[Column], label: &Value) -> usize {
-    let (term, level) = (label[0].as_str().unwrap(), label[1].as_u64().unwrap());
+    let (term, level) = (label[0].as_str().expect("a text"), label[1].as_u64().expect("a number"));
     let wanted = match term {
         "constant" => Column::Constant,
         "region" | "month" => {
@@ -231,11 +234,11 @@ fn position(analysis: &Analysis, columns: &[Column], label: &Value) -> usize {
             Column::Level { covariate, level }
         }
         name => Column::State {
-            touchpoint: NAMES.iter().position(|one| *one == name).unwrap(),
+            touchpoint: NAMES.iter().position(|one| *one == name).expect("there"),
             state: State::ALL[level as usize],
         },
     };
-    columns.iter().position(|column| *column == wanted).unwrap()
+    columns.iter().position(|column| *column == wanted).expect("there")
 }
 
 /// Coefficients, clustered covariance, every measure with both standard errors, the joint covariance.
@@ -307,8 +310,8 @@ fn ten_million_answers_are_no_trouble() {
     const ANSWERS: usize = 10_000_000;
     let mut random = ChaCha8Rng::seed_from_u64(10);
     let (mut classes, mut clusters) = (Vec::with_capacity(ANSWERS), Vec::with_capacity(ANSWERS));
-    let mut states = vec![Vec::with_capacity(ANSWERS); 4];
-    let mut codes = vec![Vec::with_capacity(ANSWERS); 2];
+    let mut states = vec![Vec::new(); 4];
+    let mut codes = vec![Vec::new(); 2];
     for _ in 0..ANSWERS {
         let bits: u64 = random.random();
         clusters.push((bits >> 40) as u32);
@@ -380,8 +383,8 @@ fn benchmark_beside_statsmodels() {
     let mut random = ChaCha8Rng::seed_from_u64(28);
     let mut classes = Vec::with_capacity(ANSWERS);
     let mut clusters = Vec::with_capacity(ANSWERS);
-    let mut covariates = vec![Vec::with_capacity(ANSWERS); LEVELS.len()];
-    let mut states = vec![Vec::with_capacity(ANSWERS); 12];
+    let mut covariates = vec![Vec::new(); LEVELS.len()];
+    let mut states = vec![Vec::new(); 12];
     for _ in 0..ANSWERS {
         clusters.push(random.random_range(0..ANSWERS as u32));
         let mut detractor = 0.08;
