@@ -44,6 +44,8 @@ pub struct Config {
     pub segments: Vec<String>,
     /// Columns of the purchases or surveys that are held equal beside the segments and the built-in ones.
     pub covariates: Vec<String>,
+    /// The dimension of the sheets, one of the segments; none: the first of them.
+    pub sheet_dimension: Option<String>,
     /// Days after which an unanswered journey is taken to be over.
     pub journey_days: u32,
     /// Days that a link without an order, and an answer about its customer, look back.
@@ -102,6 +104,8 @@ pub struct Analysis {
     pub cluster: Clusters,
     /// Fewer exposed customers than this are not enough evidence.
     pub min_responses: u32,
+    /// Figures of fewer answers than this are not shown on pages.
+    pub min_cell: u32,
     /// Effects inside both margins are not worth acting on: NPS points of the whole, and detractor risk
     /// per exposed person.
     pub margin_nps_points: f64,
@@ -364,6 +368,8 @@ struct Typed {
     privacy: TypedPrivacy,
     #[serde(default)]
     lineage: TypedLineage,
+    #[serde(default)]
+    sheets: TypedSheets,
     plausible_until: Option<Spanned<String>>,
     sources: Spanned<BTreeMap<String, Spanned<TypedSource>>>,
     #[serde(default)]
@@ -404,6 +410,12 @@ impl Default for TypedJourney {
     }
 }
 
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct TypedSheets {
+    dimension: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct TypedAnalysis {
@@ -414,6 +426,7 @@ struct TypedAnalysis {
     repeat_responses: RepeatResponses,
     cluster: Clusters,
     min_responses: u32,
+    min_cell: u32,
     margin_nps_points: f64,
     margin_risk_difference: f64,
     max_rejected_share: f64,
@@ -430,6 +443,7 @@ impl Default for TypedAnalysis {
             repeat_responses: RepeatResponses::All,
             cluster: Clusters::Customer,
             min_responses: 30,
+            min_cell: 5,
             margin_nps_points: 0.1,
             margin_risk_difference: 0.01,
             max_rejected_share: 0.01,
@@ -776,6 +790,17 @@ impl Place<'_> {
                 }
             }
         }
+        if let Some(dimension) = &typed.sheets.dimension
+            && !typed.segments.contains(dimension)
+        {
+            let names: Vec<&str> = typed.segments.iter().map(String::as_str).collect();
+            let refused =
+                self.error_of("sheets.dimension", format!("`{dimension}` is not one of `segments`"));
+            return Err(match nearest(dimension, &names) {
+                Some(name) => refused.hint(format!("did you mean `{name}`?")),
+                None => refused.hint("sheets are for a dimension that reports are broken down by"),
+            });
+        }
         let retention = self.retention(typed.retention)?;
         let privacy = self.privacy(typed.privacy, &environment)?;
         let lineage = self.lineage(typed.lineage, &base, &environment)?;
@@ -797,6 +822,7 @@ impl Place<'_> {
             },
             segments: typed.segments,
             covariates: typed.covariates,
+            sheet_dimension: typed.sheets.dimension,
             journey_days: typed.journey.journey_days,
             lookback_days: typed.journey.lookback_days,
             analysis,
@@ -843,6 +869,11 @@ impl Place<'_> {
                     .hint(format!("give a number from 0 to {most}")));
             }
         }
+        if typed.min_cell == 0 {
+            return Err(self
+                .error_of("analysis.min_cell", "`analysis.min_cell` is 0")
+                .hint("give at least 1; figures of fewer answers than this are not shown on pages"));
+        }
         for (name, share) in [
             ("analysis.max_rejected_share", typed.max_rejected_share),
             ("analysis.min_link_rate", typed.min_link_rate),
@@ -877,6 +908,7 @@ impl Place<'_> {
             repeat_responses: typed.repeat_responses,
             cluster: typed.cluster,
             min_responses: typed.min_responses,
+            min_cell: typed.min_cell,
             margin_nps_points: typed.margin_nps_points,
             margin_risk_difference: typed.margin_risk_difference,
             max_rejected_share: typed.max_rejected_share,
@@ -1409,6 +1441,8 @@ mod tests {
             ("[journey]\nlookback_days = 0\n", "`journey.lookback_days` is 0", 6),
             ("[analysis]\nperiod = \"week\"\nwindow_days = 99999\n", "`analysis.window_days` is 99999", 7),
             ("[analysis]\nmin_link_rate = 1.5\n", "`analysis.min_link_rate` is 1.5", 6),
+            ("[analysis]\nmin_cell = 0\n", "`analysis.min_cell` is 0", 6),
+            ("[sheets]\ndimension = \"store\"\n", "`store` is not one of `segments`", 6),
             ("[analysis]\nmargin_nps_points = -0.1\n", "`analysis.margin_nps_points` is -0.1", 6),
             (
                 "[analysis]\nmin_responses = 20\nmargin_risk_difference = 1.5\n",

@@ -57,7 +57,7 @@ impl State {
 
 /// Segment values beyond this many, the ones with the fewest answers, are shown as one.
 const MAX_LEVELS: usize = 50;
-const UNKNOWN_SEGMENT: &str = "(unknown)";
+pub const UNKNOWN_SEGMENT: &str = "(unknown)";
 /// Segment values beyond those shown.
 pub const OTHER_SEGMENT: &str = "(other)";
 

@@ -17,6 +17,8 @@
 //! - [`catalogue`], [`exposures`]: which touchpoints are there, and who met them?
 //! - [`privacy`]: what is published of persons? Text in, text out.
 //! - [`stats`]: which arithmetic needs proof? It knows numbers only.
+//! - [`pages`]: what do the published tables say to a leader, a store, an analyst? Figures, suppressed where few.
+//! - [`report`]: how does a page say it? Typed rows in, text out.
 //! - [`contract`]: are the exports what they were in the last published run?
 //! - [`discover`]: what lies there, and which feed may it be?
 //! - [`config`]: what did the user ask for? It alone reads the environment.
@@ -34,11 +36,13 @@ pub mod engine;
 pub mod error;
 pub mod exposures;
 pub mod generate;
+pub mod pages;
 pub mod pipeline;
 pub mod privacy;
 pub mod progress;
 pub mod published;
 pub mod queries;
+pub mod report;
 pub mod sample;
 pub mod sources;
 pub mod stats;

@@ -20,7 +20,8 @@
 //! 9_reports    rpt_*
 //! 10_compared  what the run published before says otherwise
 //! checks       queries that return the rows that break a rule           queries/checks
-//! publish      Parquet, manifest.json, then latest.json                 engine::write, store::publish
+//! 11_pages     what the published tables say to a leader, a store       pages, report
+//! publish      Parquet, pages, manifest.json, then latest.json          engine::write, store::publish
 //! ```
 //!
 //! Nothing here knows the clock, the environment or a storage client.

@@ -40,12 +40,19 @@ impl Published {
                 }
             },
         };
+        // One thread, so that rows are shown in the order in which they stand.
+        Published::of(&store, manifest, &Limits { threads: 1, memory_pool: 1 << 30 }).await
+    }
+
+    /// A run whose files are there, published or about to be.
+    ///
+    /// # Errors
+    /// `Kind::Data` where a file that the manifest names is not there; those of the storage.
+    pub async fn of(store: &Store, manifest: Manifest, limits: &Limits) -> Result<Published> {
         let scratch =
             tempfile::tempdir().map_err(|e| Error::io("no scratch folder can be made").caused_by(e))?;
-        // One thread, so that rows are shown in the order in which they stand.
-        let limits = Limits { threads: 1, memory_pool: 1 << 30 };
         let engine = Engine::new(
-            &limits,
+            limits,
             store::scratch(&scratch.path().join("tables"))?,
             &scratch.path().join("spill"),
         )?;
@@ -59,7 +66,7 @@ impl Published {
         }
         let published = Published { engine, manifest, tables: names, _scratch: scratch };
         for (name, _) in &published.tables {
-            register(&published.engine, &store, &published.manifest, name, name).await.with("table", name)?;
+            register(&published.engine, store, &published.manifest, name, name).await.with("table", name)?;
         }
         Ok(published)
     }
@@ -80,6 +87,11 @@ impl Published {
                 .hint("name the variable that holds it: [privacy] pseudonym_key")
         };
         key.map(Some).ok_or_else(other)
+    }
+
+    /// Rows of a table, as the manifest says.
+    pub fn rows_of(&self, table: &str) -> Option<u64> {
+        self.tables.iter().find(|(name, _)| name == table).map(|(_, rows)| *rows)
     }
 
     /// The run and its tables, for a person.

@@ -23,12 +23,14 @@ use crate::config::{self, Config, Environment, parse_day};
 use crate::diff;
 use crate::discover;
 use crate::engine::Limits;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::generate;
+use crate::pages;
 use crate::pipeline::{self, Request, Stop, Wish};
 use crate::progress::Progress;
 use crate::published::Published;
 use crate::sample;
+use crate::store::Store;
 use crate::trace;
 use terminal::Terminal;
 
@@ -69,6 +71,8 @@ enum Verb {
     Show(ShowArgs),
     /// Explain one answer or order, from its source row to what it had met
     Trace(TraceArgs),
+    /// Draw the pages of a published run again, or freeze a month of it
+    Report(ReportArgs),
     /// Tell two published runs apart: inputs, settings, definitions, figures and answers
     Diff(DiffArgs),
     /// Take the customers on the erasure list out of kept runs, rejected rows and landed exports
@@ -190,6 +194,19 @@ struct TraceArgs {
     id: String,
     #[command(flatten)]
     place: Where,
+}
+
+#[derive(Args)]
+struct ReportArgs {
+    #[command(flatten)]
+    place: Where,
+    /// Freeze this month (2026-10) or week (2026-W43) as `board/PERIOD.html` at the output; if it is frozen
+    /// already, list on it what is different today
+    #[arg(long, value_name = "PERIOD")]
+    period: Option<String>,
+    /// Write the pages here [default: `redrawn/RUN_ID` at the output]
+    #[arg(long, value_name = "URL", conflicts_with = "period")]
+    to: Option<String>,
 }
 
 #[derive(Args)]
@@ -322,6 +339,7 @@ fn obey(verb: Verb, terminal: &Terminal) -> Result<()> {
             })?;
             print(&text)
         }
+        Verb::Report(args) => report(args, terminal),
         Verb::Diff(args) => {
             let config = read_config(args.config.as_deref())?;
             let place = args.output.as_deref().map_or_else(|| Ok(config.output.clone()), from_here)?;
@@ -513,6 +531,41 @@ fn twists(names: &[TwistName]) -> generate::Twists {
         }
     }
     twists
+}
+
+fn report(args: ReportArgs, terminal: &Terminal) -> Result<()> {
+    let config = read_config(args.place.config.as_deref())?;
+    let place = args.place.of(&config)?;
+    let to = args.to.as_deref().map(from_here).transpose()?;
+    let (url, note) = block_on(async move {
+        let published = Published::open(&place, &config, args.place.run.as_deref()).await?;
+        let open =
+            |place: &str| Store::open(place, &config.base, &config.environment.0).with("output", place);
+        let output = open(&place)?;
+        if let Some(period) = &args.period {
+            let frozen = pages::frozen::freeze(&published, &output, period).await?;
+            let note = match (frozen.run_id == published.manifest.run_id, frozen.restated) {
+                (true, 0) => String::new(),
+                (_, 0) => format!("frozen from run {}; nothing is different today", frozen.run_id),
+                (_, n) => format!("frozen from run {}; different today: {n} figures", frozen.run_id),
+            };
+            return Ok((frozen.url, note));
+        }
+        let run_id = published.manifest.run_id.clone();
+        let folder = match &to {
+            Some(to) => open(to)?,
+            None => output.child(&format!("redrawn/{run_id}"))?,
+        };
+        let address = format!("{}/runs/{run_id}", output.url());
+        for page in pages::draw(&published, &address).await? {
+            folder.write(&page.path, page.text.into()).await.with("page", &page.path)?;
+        }
+        Ok((format!("{}/{}", folder.url(), pages::LEADERSHIP), String::new()))
+    })?;
+    if !note.is_empty() {
+        terminal.say(&note);
+    }
+    print(&format!("{url}\n"))
 }
 
 fn generate_world(args: &GenerateArgs, terminal: &Terminal) -> Result<()> {

@@ -7,9 +7,11 @@ use super::inputs::Inputs;
 use super::{Job, Outcome, Request, SCHEMA_VERSION, Stop, drift};
 use crate::engine::write;
 use crate::error::{Context, Error, Result};
+use crate::pages;
 use crate::progress::Progress;
+use crate::published;
 use crate::queries::{self, Query};
-use crate::store::publish::{About, File, Output, Published, Run};
+use crate::store::publish::{About, File, Manifest, Output, Published, Run};
 use crate::store::{Keep, Store};
 
 /// Files that are checked side by side.
@@ -46,9 +48,10 @@ impl Job<'_> {
         let mut tables: Vec<String> =
             queries::stages()?.into_iter().filter(Query::is_published).map(|query| query.name).collect();
         tables.push("data_dictionary".into());
-        let mut run = Run::begin(output, &self.run_id, &tables).await?;
+        let mut run = Run::begin(output, &self.run_id, &tables, &pages::PATHS).await?;
         let written = async {
             let rows = self.write_tables(&mut run).await?;
+            self.write_pages(&mut run, &about, output, request).await?;
             let (folder, files) = run.written();
             check(folder, files, request.verify_full).await?;
             Ok(rows)
@@ -74,6 +77,24 @@ impl Job<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// The pages, drawn from the tables as they were written: a page drawn again later is the same.
+    async fn write_pages(
+        &self,
+        run: &mut Run,
+        about: &About,
+        output: &Output,
+        request: &Request,
+    ) -> Result<()> {
+        let (folder, files) = run.written();
+        let address = folder.url().to_owned();
+        let manifest = Manifest { run_id: self.run_id.clone(), about: about.clone(), files: files.to_vec() };
+        let written = published::Published::of(output.store(), manifest, &request.limits).await?;
+        for page in pages::draw(&written, &address).await? {
+            run.write_page(&page.path, page.text).await.with("page", &page.path)?;
+        }
+        Ok(())
     }
 
     /// After the commit nothing fails any more: what cannot be done now is done by the next run.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, StringArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, StringArray};
 use arrow::datatypes::{Field, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::Column as ColumnRef;
 use datafusion::logical_expr::{Expr, ScalarUDF, cast};
 use datafusion::prelude::DataFrame;
@@ -97,6 +98,12 @@ impl Job<'_> {
         let text = |f: &dyn Fn(&Query, &Column) -> String| -> ArrayRef {
             Arc::new(StringArray::from_iter_values(columns.iter().map(|(query, column)| f(query, column))))
         };
+        let mut examples = Vec::new();
+        for query in
+            columns.iter().map(|(query, _)| query).collect::<Vec<_>>().chunk_by(|a, b| a.name == b.name)
+        {
+            examples.extend(self.examples(query[0]).await.with("table", &query[0].name)?);
+        }
         let mut position = 0;
         let mut table = String::new();
         let positions: Int64Array = columns
@@ -115,6 +122,17 @@ impl Job<'_> {
             ("column", text(&|_, column| column.name.clone())),
             ("type", text(&|_, column| column.kind.as_str().into())),
             ("meaning", text(&|_, column| column.meaning.clone())),
+            ("unit", Arc::new(columns.iter().map(|(_, column)| unit_of(column)).collect::<StringArray>())),
+            (
+                "is_key",
+                Arc::new(
+                    columns
+                        .iter()
+                        .map(|(query, column)| Some(query.grain.contains(&column.name)))
+                        .collect::<BooleanArray>(),
+                ),
+            ),
+            ("example", Arc::new(StringArray::from(examples))),
         ])?;
         let meanings = [
             ("table", ColumnKind::Text, "the published table"),
@@ -123,7 +141,14 @@ impl Job<'_> {
             ("position", ColumnKind::Integer, "the column's place, from 1"),
             ("column", ColumnKind::Text, "its name"),
             ("type", ColumnKind::Text, "text, integer, float, boolean or timestamp (UTC, microseconds)"),
-            ("meaning", ColumnKind::Text, "what it means, with its unit"),
+            ("meaning", ColumnKind::Text, "what it means"),
+            (
+                "unit",
+                ColumnKind::Text,
+                "points (of NPS), 0 to 1 (a share), days, hours, UTC; null where there is none",
+            ),
+            ("is_key", ColumnKind::Boolean, "it is one of the columns that name a row"),
+            ("example", ColumnKind::Text, "a value of this run; null where a column tells of customers"),
         ];
         let schema = write::schema(
             meanings.iter().map(|(name, kind, text)| write::field(name, *kind, text)).collect(),
@@ -138,6 +163,26 @@ impl Job<'_> {
         );
         let mut parts = RunParts { run, table: "data_dictionary".into() };
         write::write_parts(stream, schema, &metadata, &mut parts).await
+    }
+
+    /// A value of each column of a table, of its first rows; none of a table that tells of customers.
+    async fn examples(&self, query: &Query) -> Result<Vec<Option<String>>> {
+        let (plan, schema) = self.published(query).await?;
+        if !query.name.starts_with("rpt_") {
+            return Ok(vec![None; schema.fields().len()]);
+        }
+        let plan = plan.limit(0, Some(EXAMPLE_ROWS)).map_err(|e| engine::error(e, &query.name))?;
+        let rows = self.engine.collect(plan, &query.name).await?;
+        let options = FormatOptions::default();
+        let example = |column: usize| -> Option<String> {
+            rows.iter().find_map(|rows| {
+                let values = rows.column(column);
+                let written = ArrayFormatter::try_new(values.as_ref(), &options).ok()?;
+                let known = (0..values.len()).find(|row| values.is_valid(*row))?;
+                Some(written.value(known).to_string())
+            })
+        };
+        Ok((0..schema.fields().len()).map(example).collect())
     }
 
     pub(super) fn metadata(&self, table: &str, sentence: &str, grain: &[String]) -> Vec<(String, String)> {
@@ -197,6 +242,24 @@ impl Persons {
     }
 }
 
+/// Rows that are looked through for examples.
+const EXAMPLE_ROWS: usize = 50;
+
+/// The unit of a column, where its name or its meaning says it.
+fn unit_of(column: &Column) -> Option<&'static str> {
+    let (name, meaning) = (column.name.as_str(), column.meaning.as_str());
+    let says = |words: &[&str]| words.iter().any(|word| name.contains(word) || meaning.contains(word));
+    match column.kind {
+        ColumnKind::Timestamp => Some("UTC"),
+        ColumnKind::Text | ColumnKind::Boolean => None,
+        _ if says(&["in points", "NPS points", "nps_points"]) => Some("points"),
+        _ if name.ends_with("_hours") => Some("hours"),
+        _ if name.starts_with("x_days") || name.ends_with("_days") || name == "days_late" => Some("days"),
+        _ if says(&["from 0 to 1", "_share"]) || name == "reach" || name == "share" => Some("0 to 1"),
+        _ => None,
+    }
+}
+
 /// A table's parts inside a run.
 pub(super) struct RunParts<'a> {
     pub run: &'a mut Run,
@@ -233,5 +296,25 @@ impl write::Parts for FolderParts {
 
     async fn finish(&mut self, part: ObjectWriter, _rows: u64) -> Result<()> {
         part.finish().await.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_read_from_names_and_meanings() {
+        let unit = |name: &str, kind, meaning: &str| {
+            unit_of(&Column { name: name.into(), kind, meaning: meaning.into() })
+        };
+        assert_eq!(unit("nps", ColumnKind::Float, "100 × …, in points"), Some("points"));
+        assert_eq!(unit("total_nps_points_low", ColumnKind::Float, "lower end"), Some("points"));
+        assert_eq!(unit("x_first_reply_hours", ColumnKind::Float, "longest wait"), Some("hours"));
+        assert_eq!(unit("x_days_late", ColumnKind::Float, "calendar days"), Some("days"));
+        assert_eq!(unit("reach", ColumnKind::Float, "exposed ÷ all"), Some("0 to 1"));
+        assert_eq!(unit("as_of", ColumnKind::Timestamp, "the end"), Some("UTC"));
+        assert_eq!(unit("responses", ColumnKind::Integer, "answers"), None);
+        assert_eq!(unit("x_days_late_bin", ColumnKind::Text, "days late, in bins"), None);
     }
 }

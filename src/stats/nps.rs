@@ -99,6 +99,13 @@ impl Sums {
         Adjusted { mean, answers, variance }
     }
 
+    /// The adjusted mean in points, and its variance in squared points: never nothing, however few the answers.
+    pub fn adjusted_points(&self) -> Option<(f64, f64)> {
+        self.nps()?;
+        let adjusted = self.adjusted();
+        Some((100.0 * adjusted.mean, 1e4 * adjusted.variance))
+    }
+
     /// The NPS with its adjusted-Wald 95% interval, clipped to ±100; none without answers.
     pub fn interval(&self) -> Option<Interval> {
         let nps = self.nps()?;

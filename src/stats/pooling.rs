@@ -36,6 +36,33 @@ pub fn reml(estimates: &[f64], variances: &[f64]) -> Option<Spread> {
     Some(Spread { between, mean, std_error: total.recip().sqrt() })
 }
 
+/// A group's estimate, drawn towards the mean of all.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Drawn {
+    pub value: f64,
+    /// With the uncertainty of the mean as far as it is drawn there.
+    pub std_error: f64,
+}
+
+/// Each estimate drawn towards the common mean: θ̂ B + β̂ (1 − B) with B = τ² / (τ² + v), its variance
+/// v B + (1 − B)² Var(β̂). As they are where nothing can be said of their spread.
+pub fn drawn(estimates: &[f64], variances: &[f64]) -> Vec<Drawn> {
+    let spread = reml(estimates, variances);
+    let pairs = estimates.iter().zip(variances);
+    pairs
+        .map(|(estimate, variance)| match spread {
+            None => Drawn { value: *estimate, std_error: variance.max(0.0).sqrt() },
+            Some(spread) => {
+                let own = spread.between / (spread.between + variance);
+                Drawn {
+                    value: own * estimate + (1.0 - own) * spread.mean,
+                    std_error: (variance * own + ((1.0 - own) * spread.std_error).powi(2)).sqrt(),
+                }
+            }
+        })
+        .collect()
+}
+
 /// (yᵀPPy − tr P) / tr PP at τ², with P the projection of the weighted mean.
 fn scoring_step(estimates: &[f64], variances: &[f64], between: f64) -> f64 {
     let weights: Vec<f64> = variances.iter().map(|v| 1.0 / (v + between)).collect();
@@ -77,6 +104,19 @@ mod tests {
         assert!((found.between - 0.3132).abs() < 5e-5, "{found:?}");
         assert!((found.mean + 0.7145).abs() < 5e-5, "{found:?}");
         assert!((found.std_error - 0.1798).abs() < 5e-5, "{found:?}");
+    }
+
+    #[test]
+    fn few_answers_are_drawn_furthest() {
+        // τ² = 3 and β = 0 by symmetry: what is left of each is 3 / (3 + v).
+        let found = drawn(&[-2.0, 2.0], &[5.0, 5.0]);
+        let spread = reml(&[-2.0, 2.0], &[5.0, 5.0]).unwrap();
+        assert!((spread.between - 3.0).abs() < 1e-9 && spread.mean.abs() < 1e-9, "{spread:?}");
+        assert!((found[1].value - 0.75).abs() < 1e-9, "{found:?}");
+        let variance: f64 = 5.0 * 0.375 + 0.625f64.powi(2) * (8.0 / 2.0);
+        assert!((found[1].std_error - variance.sqrt()).abs() < 1e-9, "{found:?}");
+        assert_eq!(drawn(&[7.0], &[4.0]), [Drawn { value: 7.0, std_error: 2.0 }]);
+        assert_eq!(drawn(&[], &[]), []);
     }
 
     #[test]

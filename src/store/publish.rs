@@ -188,11 +188,13 @@ pub struct Run {
 }
 
 impl Run {
-    /// Begins a run that writes these tables, and nothing else, by saying so in `intent.json`.
-    pub async fn begin(output: &Output, run_id: &str, tables: &[String]) -> Result<Run> {
+    /// Begins a run that writes these tables and pages (names, or patterns of them), and nothing else, by
+    /// saying so in `intent.json`.
+    pub async fn begin(output: &Output, run_id: &str, tables: &[String], pages: &[&str]) -> Result<Run> {
         let folder = output.store.child(&folder_of(run_id)?)?;
         let parts = tables.iter().map(|table| format!("{table}/part-*.parquet"));
-        let names = parts.chain([MANIFEST.to_owned()]).collect();
+        let others = pages.iter().copied().chain([MANIFEST]).map(str::to_owned);
+        let names = parts.chain(others).collect();
         let fence = fence_of(&output.start);
         let intent = Intent { run_id: run_id.to_owned(), fence, state: State::Writing, names };
         intent::enter(&output.store, &intent).await?;
@@ -217,6 +219,17 @@ impl Run {
     pub fn record(&mut self, rows: u64, written: Written) {
         let Written { path, bytes, sha256 } = written;
         self.files.push(File { path, bytes, rows: Some(rows), sha256 });
+    }
+
+    /// Writes a page and names it in the manifest.
+    pub async fn write_page(&mut self, path: &str, text: String) -> Result<()> {
+        if !self.intent.names(path) {
+            return Err(Error::internal("a run writes what its intent does not name").with("path", path));
+        }
+        self.begun.push(path.to_owned());
+        let Written { path, bytes, sha256 } = self.folder.write(path, text.into()).await?;
+        self.files.push(File { path, bytes, rows: None, sha256 });
+        Ok(())
     }
 
     /// What has been written so far, and where it lies, for those who check it before the commit.
@@ -449,7 +462,7 @@ mod tests {
     }
 
     async fn begun(output: &Output, run_id: &str) -> Run {
-        let mut run = Run::begin(output, run_id, &["rpt_nps".into()]).await.unwrap();
+        let mut run = Run::begin(output, run_id, &["rpt_nps".into()], &["pages/*.html"]).await.unwrap();
         let mut writer = run.table_writer("rpt_nps", 0).await.unwrap();
         writer.write_all(b"PAR1").await.unwrap();
         run.record(3, writer.finish().await.unwrap());
@@ -527,6 +540,9 @@ mod tests {
             let before = names(&store).await;
             let mut run = begun(&output(&store, false).await, "b").await;
             assert!(run.table_writer("other", 0).await.is_err(), "the intent does not name it");
+            assert!(run.write_page("pages/a/b.html", String::new()).await.is_err(), "nor that");
+            run.write_page("pages/a.html", "<p>".into()).await.unwrap();
+            assert_eq!((run.written().1[1].bytes, run.written().1[1].rows), (3, None));
             let unfinished = run.table_writer("rpt_nps", 1).await.unwrap();
             store.write("runs/b/not-ours", Bytes::new()).await.unwrap();
             drop(unfinished);
@@ -677,7 +693,7 @@ mod tests {
         let store = Store::in_memory(&[]).await.unwrap();
         let output = output(&store, false).await;
         for run_id in ["", "..", "a/b", "../a"] {
-            assert!(Run::begin(&output, run_id, &[]).await.is_err(), "{run_id}");
+            assert!(Run::begin(&output, run_id, &[], &[]).await.is_err(), "{run_id}");
         }
     }
 }

@@ -15,6 +15,7 @@
 //! | `publish` | nothing to do, a lock that is held, restated figures, old runs, two runs told apart |
 //! | `kill` | runs that are killed, fail or meet each other, with somebody reading all the while |
 //! | `s3` | a whole job on object storage |
+//! | `pages` | do the figures on the pages equal the tables, and do hostile texts stay texts? |
 //! | `presets` | does what `init` prints read exports in their true format? |
 //! | `lake` | five nights of three systems' exports against the same world's plain feeds |
 //! | `stats` | do the statistics come out as other people's software has them? |
@@ -58,6 +59,7 @@ mod lineage;
 mod mutated;
 mod nights;
 mod olist;
+mod pages;
 mod presets;
 mod privacy;
 mod program;

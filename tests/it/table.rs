@@ -145,7 +145,8 @@ pub fn all_published(output: &Path) -> BTreeMap<String, Table> {
     let mut tables = BTreeMap::new();
     for entry in fs::read_dir(run_folder(output)).expect("a run's folder") {
         let path = entry.expect("an entry").path();
-        if path.is_dir() {
+        // Sheets are pages.
+        if path.is_dir() && !path.ends_with("stores") {
             let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_string();
             let table = read_folder(&path);
             rows_have_names(&name, &table);

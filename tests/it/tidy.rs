@@ -39,6 +39,7 @@ const POWERS: &[Power] = &[
             "sources",
             "exposures",
             "drivers",
+            "pages",
             "pipeline",
             "catalogue",
             "published",
@@ -103,6 +104,20 @@ const BLIND: &[(&str, &[&str], &str)] = &[
             "chrono",
         ],
         "statistics are numbers in and numbers out",
+    ),
+    (
+        "report",
+        &[
+            "arrow::",
+            "datafusion",
+            "tokio::",
+            "object_store",
+            "std::fs",
+            "std::time",
+            "std::env",
+            "queries::",
+        ],
+        "a page is typed rows in and text out",
     ),
     ("store", &["queries::", "feeds::", "\"select "], "storage knows neither SQL nor tables"),
     ("config", &["object_store", "datafusion"], "the configuration knows no storage and no engine"),
@@ -223,6 +238,9 @@ const MADE_BY_RUST: &[(&str, u32)] = &[
     ("previous_touchpoint_trend", 9),
     ("since_previous", 9),
     ("changed_touchpoints", 9),
+    ("data_dictionary", 10),
+    ("placed_answers", 10),
+    ("sheet_answers", 10),
 ];
 
 const VOLATILE: &[&str] =

@@ -1,0 +1,87 @@
+//! The leadership page: its parts in the order in which a leader asks.
+
+use super::answers::Answers;
+use super::change::{self, Scores};
+use super::drivers::{self, Touchpoints};
+use super::{Source, comments, places, stages, sure};
+use crate::error::{Error, Result};
+use crate::report::context::{Cost, Driver, Leadership, Links, NoFollowUps, Short, WinBack, Wording};
+
+/// The page of the run, or of one of its periods.
+pub async fn page(source: &Source<'_>, period: Option<&str>, links: Links) -> Result<Leadership> {
+    let facts = &source.facts;
+    let scores = Scores::read(source, period).await?;
+    if let Some(period) = period
+        && scores.periods.last().is_none_or(|newest| newest.period != period)
+    {
+        return Err(no_period(source, period, &scores));
+    }
+    let touchpoints = Touchpoints::read(source).await?;
+    let answers = Answers::read(source).await?;
+    let (cost, gain) = (touchpoints.cost(facts.min_cell)?, touchpoints.gain(facts.min_cell));
+    let change = change::change(source, &scores, &cost, &touchpoints).await?;
+    // A frozen month is told as it is, whatever its size.
+    let headline = match period {
+        Some(_) => scores.periods.last().cloned(),
+        None => scores.headline(),
+    };
+    let comments = comments::read(source).await?;
+    let missing = if answers.counted > 0 && answers.known == 0 {
+        NoFollowUps::NoCustomers
+    } else {
+        NoFollowUps::NotBuilt
+    };
+    let mut run = facts.run.clone();
+    run.frozen_period = period.map(str::to_string);
+    Ok(Leadership {
+        run,
+        links,
+        short: Short {
+            responses: scores.window.as_ref().map_or(0, |window| window.responses),
+            cost: surest(&cost.rows),
+            gain: surest(&gain.rows),
+            moved: change.moves.as_ref().and_then(change::moved),
+            waiting: None,
+            first: first(&cost),
+        },
+        effect_axis: drivers::effect_axis(&cost, &gain),
+        doses: drivers::doses(source, &cost).await?,
+        reach: drivers::reach(&cost, &gain),
+        by_segment: places::by_segment(source, &cost).await?,
+        stages: stages::stages(source).await?,
+        win_back: WinBack { missing: Some(missing), cases: None },
+        voices: comments::voices(&comments, answers.comments, &cost, &gain, facts.min_cell),
+        sure: sure::sure(source, &answers, &scores, &touchpoints).await?,
+        window: scores.window.clone(),
+        headline,
+        change,
+        cost,
+        gain,
+    })
+}
+
+/// The largest that may be called an effect; else the largest, which says that it may not.
+fn surest(rows: &[Driver]) -> Option<Driver> {
+    rows.iter().find(|driver| driver.wording == Wording::Effect).or(rows.first()).cloned()
+}
+
+/// What to do first: the action with the most points within reach, of what may be called an effect.
+fn first(cost: &Cost) -> Option<Driver> {
+    let may = |driver: &&Driver| driver.action.is_some() && driver.wording == Wording::Effect;
+    let within_reach = |driver: &Driver| driver.attainable_points.unwrap_or(0.0);
+    let best = cost.rows.iter().filter(may).fold(None, |best: Option<&Driver>, driver| match best {
+        Some(best) if within_reach(best) >= within_reach(driver) => Some(best),
+        _ => Some(driver),
+    });
+    best.cloned()
+}
+
+fn no_period(source: &Source<'_>, period: &str, scores: &Scores) -> Error {
+    let known = scores.periods.iter().map(|score| score.period.as_str()).collect::<Vec<_>>().join(", ");
+    Error::usage(format!("the run has no period `{period}` that can be shown"))
+        .with("run", &source.facts.run.run_id)
+        .hint(match known.as_str() {
+            "" => "no period up to then has enough answers".to_string(),
+            known => format!("those up to then are {known}"),
+        })
+}

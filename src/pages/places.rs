@@ -1,0 +1,258 @@
+//! Where: detractors put down to each touchpoint, by store, region, product.
+
+use std::collections::BTreeMap;
+
+use datafusion::logical_expr::lit;
+use datafusion::prelude::DataFrame;
+
+use super::{Source, hide_complements, may_be_shown};
+use crate::engine;
+use crate::error::Result;
+use crate::exposures::named;
+use crate::report::context::{BySegment, Cell, Cost, Peak, SegmentRow, SegmentTable};
+
+/// Columns and rows that a person can still read.
+const COLUMNS: usize = 8;
+const ROWS: usize = 30;
+/// Shades of a table, but for none.
+const SHADES: f64 = 4.0;
+
+/// Makes `placed_answers`: each linked answer that counts, once per dimension; `all` holds the whole.
+pub async fn register(source: &Source<'_>) -> Result<()> {
+    let failed = |e| engine::error(e, "placed_answers");
+    let mut all: Option<DataFrame> = None;
+    let dimensions = source.facts.dimensions.iter();
+    let dimensions = dimensions.map(|name| (name.as_str(), named(&format!("seg_{name}"))));
+    for (name, value) in [("all", lit("all"))].into_iter().chain(dimensions) {
+        let answers = source.engine.table("fct_exposures").await?.filter(named("in_fit"));
+        let part = answers
+            .and_then(|rows| {
+                rows.select(vec![
+                    named("response_id"),
+                    named("nps_class"),
+                    lit(name).alias("segment_dimension"),
+                    value.alias("segment"),
+                ])
+            })
+            .map_err(failed)?;
+        all = Some(match all {
+            None => part,
+            Some(others) => others.union(part).map_err(failed)?,
+        });
+    }
+    match all {
+        Some(all) => source.engine.view("placed_answers", all),
+        None => Ok(()),
+    }
+}
+
+/// The answers of a segment, and what is put down to each touchpoint there.
+#[derive(Default)]
+struct Here {
+    responses: u64,
+    detractors: u64,
+    /// Exposed answers, and the sum of contributions.
+    met: BTreeMap<String, (u64, f64)>,
+}
+
+pub async fn by_segment(source: &Source<'_>, cost: &Cost) -> Result<BySegment> {
+    let mut dimensions: BTreeMap<String, BTreeMap<String, Here>> = BTreeMap::new();
+    for row in source.rows("page_places").await?.iter() {
+        let dimension = dimensions.entry(row.said("segment_dimension")?).or_default();
+        let here = dimension.entry(row.said("segment")?).or_default();
+        (here.responses, here.detractors) = (row.count("responses")?, row.count("detractors")?);
+        if let Some(touchpoint) = row.text("touchpoint")? {
+            let put_down = row.number("detractors_put_down")?.unwrap_or(0.0);
+            here.met.insert(touchpoint, (row.count("exposed_responses")?, put_down));
+        }
+    }
+    let columns: Vec<(&str, &str)> =
+        cost.rows.iter().take(COLUMNS).map(|row| (row.touchpoint.as_str(), row.label.as_str())).collect();
+    let whole = dimensions.remove("all").and_then(|mut all| all.remove("all")).unwrap_or_default();
+    let facts = &source.facts;
+    let mut tables = Vec::new();
+    for dimension in &facts.dimensions {
+        let Some(segments) = dimensions.remove(dimension).filter(|_| !columns.is_empty()) else { continue };
+        let table = table(dimension, &segments, &whole, &columns, facts.min_responses, facts.min_cell);
+        tables.extend(table.map(|table| SegmentTable { id: (tables.len() + 1).to_string(), ..table }));
+    }
+    Ok(shaded(tables))
+}
+
+fn table(
+    dimension: &str,
+    segments: &BTreeMap<String, Here>,
+    whole: &Here,
+    columns: &[(&str, &str)],
+    min_responses: u64,
+    min_cell: u64,
+) -> Option<SegmentTable> {
+    let mut by_size: Vec<(&String, &Here)> = segments.iter().collect();
+    by_size.sort_by(|a, b| b.1.responses.cmp(&a.1.responses).then(a.0.cmp(b.0)));
+    let enough = by_size.iter().filter(|(_, here)| here.responses >= min_responses).count();
+    if enough < 2 {
+        return None;
+    }
+    let shown = enough.min(ROWS);
+    // What is cut is hidden too, and could be worked out from the whole.
+    let hide = |count: &dyn Fn(&Here) -> u64, may: &dyn Fn(&Here) -> bool| -> Vec<bool> {
+        let sizes: Vec<u64> = by_size.iter().map(|(_, here)| count(here)).collect();
+        let mut visible: Vec<bool> =
+            by_size.iter().enumerate().map(|(at, (_, here))| at < shown && may(here)).collect();
+        hide_complements(&sizes, &mut visible, min_cell);
+        visible
+    };
+    let met = |here: &Here, touchpoint: &str| here.met.get(touchpoint).map_or(0, |(exposed, _)| *exposed);
+    let visible: Vec<Vec<bool>> = columns
+        .iter()
+        .map(|(touchpoint, _)| {
+            hide(&|here| met(here, touchpoint), &|here| {
+                may_be_shown(met(here, touchpoint), here.responses, min_cell)
+            })
+        })
+        .collect();
+    let shares = hide(&|here| here.detractors, &|here| {
+        here.detractors > 0 && may_be_shown(here.detractors, here.responses, min_cell)
+    });
+    let cell = |here: &Here, touchpoint: &str, is_visible: bool| {
+        let (exposed, put_down) = here.met.get(touchpoint).copied().unwrap_or_default();
+        Cell {
+            detractors_per_100: is_visible.then(|| per_100(put_down, here.responses)),
+            exposed_responses: is_visible.then_some(exposed),
+            shade: 0,
+        }
+    };
+    let share = |here: &Here| per_100(1.0, here.responses) / 100.0 * count(here.detractors);
+    let mut rows = vec![SegmentRow {
+        segment: String::new(),
+        is_whole: true,
+        responses: whole.responses,
+        detractor_share: may_be_shown(whole.detractors, whole.responses, min_cell).then(|| share(whole)),
+        cells: columns
+            .iter()
+            .map(|(touchpoint, _)| {
+                cell(whole, touchpoint, may_be_shown(met(whole, touchpoint), whole.responses, min_cell))
+            })
+            .collect(),
+    }];
+    for (at, (segment, here)) in by_size.iter().enumerate().take(shown) {
+        rows.push(SegmentRow {
+            segment: (*segment).clone(),
+            is_whole: false,
+            responses: here.responses,
+            detractor_share: shares[at].then(|| share(here)),
+            cells: columns
+                .iter()
+                .zip(&visible)
+                .map(|((touchpoint, _), visible)| cell(here, touchpoint, visible[at]))
+                .collect(),
+        });
+    }
+    rows[1..].sort_by(|a, b| a.segment.cmp(&b.segment));
+    Some(SegmentTable {
+        id: String::new(),
+        dimension: dimension.to_string(),
+        touchpoints: columns.iter().map(|(_, label)| (*label).to_string()).collect(),
+        peak: peak(&rows, columns),
+        rows,
+        segments_cut: (by_size.len() - shown) as u64,
+    })
+}
+
+fn count(n: u64) -> f64 {
+    n as f64
+}
+
+fn per_100(sum: f64, responses: u64) -> f64 {
+    100.0 * sum / count(responses.max(1))
+}
+
+/// The largest figure, where it is more than the whole's.
+fn peak(rows: &[SegmentRow], columns: &[(&str, &str)]) -> Option<Peak> {
+    let (whole, segments) = rows.split_first()?;
+    let mut peak: Option<Peak> = None;
+    for row in segments {
+        for ((cell, of_whole), (_, label)) in row.cells.iter().zip(&whole.cells).zip(columns) {
+            let (Some(here), Some(whole)) = (cell.detractors_per_100, of_whole.detractors_per_100) else {
+                continue;
+            };
+            if here > whole && peak.as_ref().is_none_or(|peak| here > peak.detractors_per_100) {
+                peak = Some(Peak {
+                    segment: row.segment.clone(),
+                    touchpoint: (*label).to_string(),
+                    detractors_per_100: here,
+                    whole,
+                });
+            }
+        }
+    }
+    peak
+}
+
+/// One scale of shades for all tables.
+fn shaded(mut tables: Vec<SegmentTable>) -> BySegment {
+    let cells = tables.iter().flat_map(|table| &table.rows).flat_map(|row| &row.cells);
+    let darkest = cells.filter_map(|cell| cell.detractors_per_100).fold(0.0, f64::max);
+    for cell in tables.iter_mut().flat_map(|table| &mut table.rows).flat_map(|row| &mut row.cells) {
+        let value = cell.detractors_per_100.filter(|value| *value > 0.0 && darkest > 0.0);
+        // In equal steps up to the darkest.
+        let shade = value.map_or(0, |value| ((SHADES + 0.999) * value / darkest).min(SHADES) as u8);
+        cell.shade = shade;
+    }
+    BySegment { tables, darkest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn here(responses: u64, detractors: u64, exposed: u64, put_down: f64) -> Here {
+        Here { responses, detractors, met: BTreeMap::from([("late".to_string(), (exposed, put_down))]) }
+    }
+
+    fn of(segments: &[(&str, Here)], whole: &Here) -> Option<SegmentTable> {
+        let segments = segments.iter().map(|(name, here)| {
+            (
+                name.to_string(),
+                Here { responses: here.responses, detractors: here.detractors, met: here.met.clone() },
+            )
+        });
+        table("store_id", &segments.collect(), whole, &[("late", "Late")], 30, 5)
+    }
+
+    #[test]
+    fn figures_are_per_100_answers_of_the_segment() {
+        let table =
+            of(&[("b", here(50, 10, 10, 5.0)), ("a", here(40, 8, 20, 2.0))], &here(90, 18, 30, 7.0)).unwrap();
+        let rows: Vec<(&str, Option<f64>)> =
+            table.rows.iter().map(|row| (row.segment.as_str(), row.cells[0].detractors_per_100)).collect();
+        assert_eq!(rows, [("", Some(100.0 * 7.0 / 90.0)), ("a", Some(5.0)), ("b", Some(10.0))]);
+        let peak = table.peak.clone().unwrap();
+        assert_eq!((peak.segment.as_str(), peak.detractors_per_100), ("b", 10.0));
+        assert_eq!(table.rows[2].detractor_share, Some(0.2));
+        let shaded = shaded(vec![table]);
+        assert_eq!(shaded.darkest, 10.0);
+        let shades: Vec<u8> = shaded.tables[0].rows.iter().map(|row| row.cells[0].shade).collect();
+        assert_eq!(shades, [3, 2, 4]);
+    }
+
+    #[test]
+    fn few_answers_are_hidden_and_so_is_what_would_tell_them() {
+        let whole = here(190, 40, 43, 9.0);
+        let segments =
+            [("a", here(50, 10, 10, 5.0)), ("b", here(40, 8, 3, 2.0)), ("c", here(100, 22, 30, 2.0))];
+        let table = of(&segments, &whole).unwrap();
+        let cells: Vec<bool> =
+            table.rows.iter().map(|row| row.cells[0].detractors_per_100.is_some()).collect();
+        // The whole less `a` and `c` would be `b`: the smaller of them goes too.
+        assert_eq!(cells, [true, false, false, true]);
+        assert!(table.rows.iter().all(|row| row.detractor_share.is_some()));
+    }
+
+    #[test]
+    fn a_dimension_of_small_segments_is_no_table() {
+        assert!(
+            of(&[("a", here(50, 10, 10, 5.0)), ("b", here(29, 8, 9, 2.0))], &here(79, 18, 19, 7.0)).is_none()
+        );
+    }
+}

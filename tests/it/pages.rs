@@ -1,0 +1,364 @@
+//! Pages that the program made: do their figures equal the tables, and do they stay what they are whatever the
+//! exports hold? (How they look, and what a browser makes of them, is asked by `tests/pages`.)
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::program::{Outcome, aftersale, text};
+use crate::table::{self, Table, json, run_folder};
+use crate::world;
+
+/// The pages that a run's manifest names, by their path.
+fn pages(run: &Path) -> BTreeMap<String, String> {
+    let manifest = json(&run.join("manifest.json"));
+    let files = manifest["files"].as_array().expect("files").iter().filter(|file| file["rows"].is_null());
+    let paths = files.map(|file| file["path"].as_str().expect("a path").to_string());
+    paths.map(|path| (path.clone(), fs::read_to_string(run.join(path)).expect("a page"))).collect()
+}
+
+fn run(config: &Path, output: &Path, further: &[&str]) -> Outcome {
+    aftersale(&[&["run", "--config", text(config), "--output", text(output)], further].concat())
+}
+
+/// A page's words, without its style and its marks.
+fn words(page: &str) -> String {
+    let body = page.split("</style>").nth(1).unwrap_or(page);
+    let mut words = String::new();
+    for piece in body.split('<') {
+        words.push_str(piece.split_once('>').map_or(piece, |(_, words)| words));
+        words.push(' ');
+    }
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A number with one decimal as the pages write it.
+fn tenths(number: &str) -> String {
+    let number: f64 = number.parse().expect("a number");
+    let text = format!("{:.1}", number.abs());
+    let is_negative = number < 0.0 && text != "0.0";
+    if is_negative { format!("−{text}") } else { text }
+}
+
+fn classes(answers: &Table) -> [usize; 3] {
+    let class = answers.column("nps_class");
+    ["promoter", "passive", "detractor"]
+        .map(|name| answers.rows.iter().filter(|row| row[class] == name).count())
+}
+
+// ---- the sample ------------------------------------------------------------------------------------------------
+
+#[test]
+fn figures_on_the_pages_of_the_sample_equal_the_tables() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = folder.path().join("out");
+    aftersale(&["run", "--output", text(&output)]).expect(0);
+    let run = run_folder(&output);
+    let pages = pages(&run);
+    let answers = table::published(&output, "fct_exposures");
+    let counted = answers.only("is_counted", &["true"]);
+    let page = &pages["leadership.html"];
+    let said = words(page);
+    assert!(page.len() < 2_000_000 && said.contains("Sample data"), "{} bytes", page.len());
+
+    // The score of the newest month and of the window, from the answers themselves.
+    for (answers, told) in
+        [(counted.only("period", &["2026-10"]), "NPS\u{a0}"), (counted.clone(), "The whole window: NPS ")]
+    {
+        let [promoters, passives, detractors] = classes(&answers);
+        let nps = 100.0 * (promoters as f64 - detractors as f64) / (promoters + passives + detractors) as f64;
+        let told = format!("{told}{nps:.0} (");
+        assert!(
+            page.contains(&told),
+            "{told:?} is not there: {}",
+            said.chars().take(600).collect::<String>()
+        );
+    }
+
+    // Every touchpoint with its points, as published.
+    let impact = table::published(&output, "rpt_touchpoint_impact").only("segment_dimension", &["all"]);
+    let effects = page.split("id=\"effects-title\"").nth(1).expect("the table of effects");
+    let mut seen = 0;
+    for row in &impact.rows {
+        let of = |name: &str| row[impact.column(name)].as_str();
+        let exposed: u32 = of("exposed_responses").parse().expect("a count");
+        if of("verdict").is_empty() || of("verdict") == "not measured" || exposed < 5 {
+            continue;
+        }
+        let line = effects.split(&format!("<bdi>{}</bdi></th>", of("label"))).nth(1).expect("a line");
+        let line = words(&format!("</style>{}", line.split("</tr>").next().unwrap_or_default()));
+        let mut told = vec![exposed.to_string()];
+        if !of("total_nps_points").is_empty() {
+            told.push(tenths(of("total_nps_points")));
+            if !of("total_nps_points_low").is_empty() {
+                let ends = ["total_nps_points_low", "total_nps_points_high"].map(|name| tenths(of(name)));
+                told.push(format!("({} to {})", ends[0], ends[1]));
+            }
+        }
+        told.push(of("verdict").to_string());
+        for told in told {
+            assert!(line.replace(' ', "").contains(&told.replace(' ', "")), "{told:?} is not in {line:?}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 10, "only {seen} touchpoints");
+
+    // A sheet counts the answers of its region, the first of the sample's segments.
+    let regions = answers.column("seg_region");
+    let names: BTreeSet<&str> =
+        answers.rows.iter().map(|row| row[regions].as_str()).filter(|name| *name != "(unknown)").collect();
+    let sheets = pages.keys().filter(|path| path.starts_with("stores/") && !path.ends_with("index.html"));
+    assert_eq!((sheets.count(), names.contains("north")), (names.len(), true), "{names:?}");
+    let of_region = counted.only("seg_region", &["north"]);
+    let at = of_region.column("responded_at");
+    let is_recent = |row: &&Vec<String>| row[at].as_str() > "2026-08-01T22:59:59.999999Z";
+    let recent = of_region.rows.iter().filter(is_recent).cloned().collect();
+    let recent = Table { columns: of_region.columns.clone(), rows: recent };
+    let [promoters, passives, detractors] = classes(&recent);
+    let sheet =
+        pages.iter().find(|(path, _)| path.starts_with("stores/north-")).expect("the sheet of the north").1;
+    let many = |n: usize, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
+    let told = format!(
+        "Last 13 weeks: {}, {}, {}, {}.",
+        many(recent.rows.len(), "answer"),
+        many(promoters, "promoter"),
+        many(passives, "passive"),
+        many(detractors, "detractor")
+    );
+    assert!(words(sheet).contains(&told), "{told:?} is not in {}", words(sheet));
+
+    // Nobody is named.
+    for column in ["customer_id", "response_id", "journey_id"] {
+        let place = answers.column(column);
+        for id in answers.rows.iter().map(|row| row[place].as_str()).filter(|id| id.len() > 3) {
+            let named = pages.iter().find(|(_, page)| page.contains(id));
+            assert!(named.is_none(), "{id} stands on {}", named.expect("a page").0);
+        }
+    }
+    drawn_again(folder.path(), &output, &pages);
+    frozen(&output);
+}
+
+/// The same run gives the same pages.
+fn drawn_again(folder: &Path, output: &Path, pages: &BTreeMap<String, String>) {
+    let to = folder.join("again");
+    let told = aftersale(&["report", "--output", text(output), "--to", text(&to)]).expect(0);
+    assert_eq!(told.stdout.trim_end(), text(&to.join("leadership.html")));
+    for (path, page) in pages {
+        let again = fs::read_to_string(to.join(path)).expect("the page drawn again");
+        assert!(again == *page, "{path} is another page when drawn again");
+    }
+    let told = aftersale(&["report", "--output", text(output)]).expect(0).stdout;
+    assert!(told.contains("redrawn/2026-10-31-") && Path::new(told.trim_end()).exists(), "{told}");
+}
+
+/// A month stays as it was shown; what is different later is listed.
+fn frozen(output: &Path) {
+    let freeze = |period: &str| aftersale(&["report", "--output", text(output), "--period", period]);
+    let path = PathBuf::from(freeze("2026-10").expect(0).stdout.trim_end());
+    assert!(path.ends_with("board/2026-10.html"));
+    let first = fs::read_to_string(&path).expect("a frozen page");
+    assert!(words(&first).contains("Frozen as of October 2026"), "{}", words(&first));
+    freeze("2026-10").expect(0);
+    assert!(fs::read_to_string(&path).expect("the page") == first, "looking again changes nothing");
+
+    let kept = path.with_extension("json");
+    let mut page = json(&kept);
+    let newest = page["change"]["nps"].as_array_mut().expect("periods").last_mut().expect("a period");
+    let nps = newest["nps"].as_f64().expect("a score") - 2.0;
+    newest["nps"] = nps.into();
+    fs::write(&kept, page.to_string()).expect("written");
+    freeze("2026-10").expect(0).says(&["different today: 1"]);
+    let restated = words(&fs::read_to_string(&path).expect("the page"));
+    let told = format!(
+        "October 2026 NPS {} {} as known on 2026-10-31",
+        tenths(&nps.to_string()),
+        tenths(&(nps + 2.0).to_string())
+    );
+    assert!(restated.contains(&told), "{told:?} is not there");
+
+    freeze("2031-01").expect(64).says(&["2031-01", "hint:", "2026-09"]);
+    freeze("../../x").expect(64);
+    fs::write(&kept, "{}").expect("written");
+    freeze("2026-10").expect(74).says(&["2026-10.json", "hint:"]);
+}
+
+// ---- other worlds ------------------------------------------------------------------------------------------------
+
+#[test]
+fn pages_do_not_depend_on_threads() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = world::write(folder.path(), &world::feeds(3_000), 2);
+    let mut first: Option<BTreeMap<String, String>> = None;
+    for threads in ["1", "4"] {
+        let output = folder.path().join(format!("out-{threads}"));
+        run(&config, &output, &["--threads", threads]).expect(0);
+        let run = run_folder(&output);
+        let run_id = run.file_name().and_then(|name| name.to_str()).expect("a run's id").to_string();
+        let place = text(&output).to_string();
+        let told: BTreeMap<String, String> = pages(&run)
+            .into_iter()
+            .map(|(path, page)| (path, page.replace(&run_id, "RUN").replace(&place, "OUT")))
+            .collect();
+        assert!(told.len() >= 7, "{:?}", told.keys());
+        let first = first.get_or_insert_with(|| told.clone());
+        for (path, page) in &told {
+            assert!(first[path] == *page, "{path} on {threads} threads");
+        }
+    }
+}
+
+const HOSTILE: [&str; 10] = [
+    "<script>window.hostile = 1</script>",
+    "\"><img src=x onerror=window.hostile=2>",
+    "</bdi></p></section></main><h1>Owned</h1>",
+    "</style><style>body{display:none}</style>",
+    "{{ 7 * 7 }} {% include 'x' %}",
+    "\u{202e}right to left \u{2066}",
+    "../../etc/passwd",
+    "<iframe srcdoc=\"<script>parent.hostile=9</script>\">",
+    "[click](javascript:window.hostile=11) **bold** | a | b |",
+    "W",
+];
+
+/// Names, labels and comments are data, whatever they hold.
+#[test]
+fn hostile_text_stays_text() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let csv = |name: &str, rows: Vec<Vec<String>>| {
+        let mut writer = csv::Writer::from_path(folder.path().join(name)).expect("a file");
+        rows.iter().for_each(|row| writer.write_record(row).expect("a row"));
+        writer.flush().expect("written");
+    };
+    let line = |fields: &[&str]| fields.iter().map(|field| (*field).to_string()).collect::<Vec<String>>();
+    let mut surveys = vec![line(&["response_id", "responded_at", "score", "order_id", "comment"])];
+    let mut purchases = vec![line(&[
+        "order_id",
+        "ordered_at",
+        "customer_id",
+        "promised_at",
+        "delivered_at",
+        "store_id",
+        "currency",
+        "amount",
+    ])];
+    for number in 0..1_200usize {
+        let (store, is_late) = (HOSTILE[number % HOSTILE.len()], number % 3 == 0);
+        let score = if is_late && number % 4 != 0 { number % 6 } else { 9 + number % 2 };
+        let (order, response) = (format!("O{number}"), format!("R{number}"));
+        let comment = format!("{} the parcel came and it was late", HOSTILE[(number / 7) % HOSTILE.len()]);
+        let day = |from: usize| format!("2025-06-{:02} 10:00", 1 + (from % 25));
+        surveys.push(line(&[
+            &response,
+            &format!("2025-07-{:02} 10:00", 1 + number % 28),
+            &score.to_string(),
+            &order,
+            &comment,
+        ]));
+        let delivered = if is_late { day(number + 4) } else { day(number + 1) };
+        purchases.push(line(&[
+            &order,
+            &day(number),
+            &format!("C{number}"),
+            &day(number + 2)[..10],
+            &delivered,
+            store,
+            "<b>EUR",
+            "10",
+        ]));
+    }
+    csv("surveys.csv", surveys);
+    csv("purchases.csv", purchases);
+    let config = folder.path().join("aftersale.toml");
+    let label = "<script>window.hostile = 12</script>";
+    fs::write(
+        &config,
+        format!(
+            "segments = [\"store_id\"]\n[analysis]\nmax_rejected_share = 1.0\n[sources.surveys]\nurl = \"surveys.csv\"\n\
+             [sources.purchases]\nurl = \"purchases.csv\"\n[[touchpoints]]\nid = \"hostile\"\nlabel = '''{label}'''\n\
+             stage = \"delivery\"\nrole = \"lever\"\nfeed = \"purchases\"\nwhen = \"delivered_at > promised_at\"\n\
+             owner = '''{label}'''\naction = '''{label}'''\n"
+        ),
+    )
+    .expect("written");
+    let output = folder.path().join("out");
+    run(&config, &output, &[]).expect(0);
+    let pages = pages(&run_folder(&output));
+    assert!(pages.len() >= 5 + HOSTILE.len(), "{:?}", pages.keys());
+    for (path, page) in &pages {
+        let name = path.rsplit('/').next().expect("a name");
+        assert!(
+            name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c)),
+            "{path}"
+        );
+        if path.ends_with(".html") {
+            for sign in ["<script", "<img", "<iframe", "<h1>Owned", "onerror=window.hostile=2>\n"] {
+                assert!(!page.contains(sign), "{sign} stands on {path}");
+            }
+            assert_eq!(page.matches("<style").count(), 1, "{path}");
+            assert!(!page.contains("49 {%"), "{path} works out what it is told");
+        } else {
+            // Markdown's own escapes aside.
+            let is_safe = !page.replace("\\<", "").contains("<script");
+            assert!(is_safe || path.ends_with(".txt"), "{path}: {page}");
+        }
+    }
+    assert!(
+        pages["leadership.html"].contains("&lt;script&gt;window.hostile = 12"),
+        "the label is shown as it is"
+    );
+}
+
+#[test]
+fn few_answers_show_no_score() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let rows = |n: usize| (0..n).map(|n| format!("R{n},2025-05-{:02},3,O{n}\n", 10 + n)).collect::<String>();
+    fs::write(
+        folder.path().join("surveys.csv"),
+        format!("response_id,responded_at,score,order_id\n{}", rows(4)),
+    )
+    .expect("written");
+    let orders: String = (0..9).map(|n| format!("O{n},2025-05-01,S1\n")).collect();
+    fs::write(folder.path().join("purchases.csv"), format!("order_id,ordered_at,store_id\n{orders}"))
+        .expect("written");
+    let config = folder.path().join("aftersale.toml");
+    let configuration = |further: &str| {
+        format!(
+            "segments = [\"store_id\"]\n{further}\n[sources.surveys]\nurl = \"surveys.csv\"\n[sources.purchases]\nurl = \"purchases.csv\"\n"
+        )
+    };
+    fs::write(&config, configuration("")).expect("written");
+    let output = folder.path().join("out");
+    run(&config, &output, &[]).expect(0);
+    let page = words(&pages(&run_folder(&output))["leadership.html"]);
+    assert!(page.contains("Too few answers to show a score") && !page.contains("−100"), "{page}");
+    // With a lower bar it is told.
+    fs::write(&config, configuration("[analysis]\nmin_cell = 1")).expect("written");
+    run(&config, &output, &[]).expect(0);
+    let page = words(&pages(&run_folder(&output))["leadership.html"]);
+    assert!(page.contains("NPS −100, but from 4 answers"), "{page}");
+}
+
+/// Sheets are for one of the dimensions that reports are broken down by.
+#[test]
+fn sheets_follow_their_dimension() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = world::write(folder.path(), &world::feeds(300), 1);
+    let plain = fs::read_to_string(&config).expect("the configuration");
+    let with = |dimension: &str| {
+        fs::write(
+            &config,
+            plain.replace("[analysis]", &format!("[sheets]\ndimension = \"{dimension}\"\n[analysis]")),
+        )
+        .expect("written");
+    };
+    let output = folder.path().join("out");
+    with("sales_channel");
+    run(&config, &output, &[]).expect(0);
+    let sheets: Vec<String> =
+        pages(&run_folder(&output)).into_keys().filter(|path| path.starts_with("stores/")).collect();
+    assert_eq!(sheets.len(), 3, "{sheets:?}");
+    assert!(sheets.iter().any(|path| path.starts_with("stores/web-")), "{sheets:?}");
+    with("regoin");
+    run(&config, &output, &[]).expect(78).says(&["regoin", "did you mean `region`?", "aftersale.toml:"]);
+}
