@@ -14,13 +14,14 @@ use datafusion::common::{Column as ColumnRef, ScalarValue};
 use datafusion::logical_expr::{Expr, JoinType, cast, lit};
 use datafusion::prelude::DataFrame;
 
-use super::publish::check;
+use super::publish::{check, write_pages};
 use super::tables::{RunParts, metadata};
 use super::{Request, Stop, Wish};
 use crate::engine::functions::one_spelling;
 use crate::engine::{self, Engine, write};
 use crate::error::{Context, Error, Result};
 use crate::exposures::{batch, texts};
+use crate::pages;
 use crate::privacy::Key;
 use crate::progress::Progress;
 use crate::published::{self, Published};
@@ -137,11 +138,17 @@ async fn from_run(
     let mut tables: Vec<String> = manifest
         .files
         .iter()
+        .filter(|file| file.rows.is_some())
         .filter_map(|file| published::table_of(&file.path))
         .map(str::to_string)
         .collect();
     tables.dedup();
-    let mut run = Run::begin(output, &run_id, &tables).await?;
+    // Pages are drawn anew: what somebody wrote may stand on one.
+    let has_pages = manifest.files.iter().any(|file| file.rows.is_none());
+    let paths = if has_pages { pages::PATHS.as_slice() } else { &[] };
+    let mut about = manifest.about.clone();
+    about.replaces = Some(manifest.run_id.clone());
+    let mut run = Run::begin(output, &run_id, &tables, paths).await?;
     let written = async {
         let dictionary = Dictionary::read(&there).await?;
         let mut taken_out = 0;
@@ -158,12 +165,13 @@ async fn from_run(
                 None => copy(output.store(), manifest, table, &mut run).await.with("table", table)?,
             }
         }
+        if has_pages {
+            write_pages(&mut run, &about, output.store(), &request.limits).await?;
+        }
         let (folder, files) = run.written();
         check(folder, files, request.verify_full).await?;
         Ok(taken_out)
     };
-    let mut about = manifest.about.clone();
-    about.replaces = Some(manifest.run_id.clone());
     let replaced = match written.await {
         Ok(rows) => run.replace(about).await.map(|()| rows),
         Err(error) => Err(error),

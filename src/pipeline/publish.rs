@@ -5,7 +5,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::fingerprint::PROGRAM;
 use super::inputs::Inputs;
 use super::{Job, Outcome, Request, SCHEMA_VERSION, Stop, drift};
-use crate::engine::write;
+use crate::engine::{Limits, write};
 use crate::error::{Context, Error, Result};
 use crate::pages;
 use crate::progress::Progress;
@@ -51,7 +51,7 @@ impl Job<'_> {
         let mut run = Run::begin(output, &self.run_id, &tables, &pages::PATHS).await?;
         let written = async {
             let rows = self.write_tables(&mut run).await?;
-            self.write_pages(&mut run, &about, output, request).await?;
+            write_pages(&mut run, &about, output.store(), &request.limits).await?;
             let (folder, files) = run.written();
             check(folder, files, request.verify_full).await?;
             Ok(rows)
@@ -77,24 +77,6 @@ impl Job<'_> {
                 Err(error)
             }
         }
-    }
-
-    /// The pages, drawn from the tables as they were written: a page drawn again later is the same.
-    async fn write_pages(
-        &self,
-        run: &mut Run,
-        about: &About,
-        output: &Output,
-        request: &Request,
-    ) -> Result<()> {
-        let (folder, files) = run.written();
-        let address = folder.url().to_owned();
-        let manifest = Manifest { run_id: self.run_id.clone(), about: about.clone(), files: files.to_vec() };
-        let written = published::Published::of(output.store(), manifest, &request.limits).await?;
-        for page in pages::draw(&written, &address).await? {
-            run.write_page(&page.path, page.text).await.with("page", &page.path)?;
-        }
-        Ok(())
     }
 
     /// After the commit nothing fails any more: what cannot be done now is done by the next run.
@@ -138,6 +120,18 @@ impl Job<'_> {
             contract: drift::as_json(&self.watch.now)?,
         })
     }
+}
+
+/// The pages, drawn from the tables as they were written: a page drawn again later is the same.
+pub(super) async fn write_pages(run: &mut Run, about: &About, store: &Store, limits: &Limits) -> Result<()> {
+    let (folder, files) = run.written();
+    let address = folder.url().to_owned();
+    let manifest = Manifest { run_id: run.run_id().to_owned(), about: about.clone(), files: files.to_vec() };
+    let written = published::Published::of(store, manifest, limits).await?;
+    for page in pages::draw(&written, &address).await? {
+        run.write_page(&page.path, page.text).await.with("page", &page.path)?;
+    }
+    Ok(())
 }
 
 /// Whether each file lies there as it was written: its size and its footer, or (`fully`) every byte.

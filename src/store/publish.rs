@@ -232,6 +232,10 @@ impl Run {
         Ok(())
     }
 
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
     /// What has been written so far, and where it lies, for those who check it before the commit.
     pub fn written(&self) -> (&Store, &[File]) {
         (&self.folder, &self.files)
