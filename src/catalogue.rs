@@ -61,6 +61,8 @@ struct Written {
     within: Option<String>,
     #[serde(default)]
     after: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_side_of: Option<String>,
     #[serde(default)]
     failure: bool,
     failures: Option<String>,
@@ -81,6 +83,8 @@ pub struct Touchpoint {
     pub factor: Option<String>,
     pub within: Option<String>,
     pub after: Vec<String>,
+    /// It is the absence of that touchpoint, which the model has in its place.
+    pub other_side_of: Option<String>,
     /// Counts towards the failures met.
     pub is_failure: bool,
     pub fact: Option<String>,
@@ -206,7 +210,7 @@ impl Catalogue {
         for touchpoint in &self.touchpoints {
             let wrong =
                 |message: String, hint: &str| Err(Wrong { at: touchpoint, message, hint: hint.into() });
-            for name in touchpoint.within.iter().chain(&touchpoint.after) {
+            for name in touchpoint.within.iter().chain(&touchpoint.after).chain(&touchpoint.other_side_of) {
                 let Some(other) = self.get(name) else {
                     let hint = match nearest(name, &ids) {
                         Some(near) => format!("did you mean `{near}`?"),
@@ -225,6 +229,13 @@ impl Catalogue {
             if at.is_some() {
                 return wrong("it is part of itself".into(), "break the circle of `within`");
             }
+            let side = touchpoint.other_side_of.as_deref().and_then(|id| self.get(id));
+            if side.is_some_and(|side| side.id == touchpoint.id || side.other_side_of.is_some()) {
+                return wrong(
+                    "it is the other side of something that is itself the other side of something".into(),
+                    "of two sides of one thing one stands in the model: write `other_side_of` at the other",
+                );
+            }
             if let Some(factor) = &touchpoint.factor {
                 let first = by_factor.entry(factor).or_insert(touchpoint);
                 if first.stage != touchpoint.stage || first.within != touchpoint.within {
@@ -241,7 +252,64 @@ impl Catalogue {
                 }
             }
         }
+        self.check_order()
+    }
+
+    /// Nothing comes after itself, neither by `after` alone nor through what touchpoints are part of.
+    fn check_order(&self) -> Result<(), Wrong<'_>> {
+        let many = self.touchpoints.len();
+        let place = |id: &str| self.touchpoints.iter().position(|touchpoint| touchpoint.id == id);
+        let wider: Vec<Vec<usize>> = (0..many)
+            .map(|at| {
+                let whole = |at: &usize| self.touchpoints[*at].within.as_deref().and_then(place);
+                std::iter::successors(Some(at), whole).collect()
+            })
+            .collect();
+        // What comes before a whole comes before its parts; what comes after a part comes after its whole.
+        let comes_before = |at: usize| {
+            let named = wider[at].iter().flat_map(|own| &self.touchpoints[*own].after);
+            let before: BTreeSet<usize> =
+                named.filter_map(|id| place(id)).flat_map(|named| wider[named].iter().copied()).collect();
+            let is_kin = |other: &usize| wider[at].contains(other) || wider[*other].contains(&at);
+            before.into_iter().filter(|other| *other == at || !is_kin(other)).collect::<Vec<usize>>()
+        };
+        let before: Vec<Vec<usize>> = (0..many).map(comes_before).collect();
+        for start in 0..many {
+            // The shortest way back to it.
+            let mut ways = vec![vec![start]];
+            let mut is_seen = vec![false; many];
+            while let Some(way) = (!ways.is_empty()).then(|| ways.remove(0)) {
+                for next in way.last().map_or(&[][..], |last| &before[*last]) {
+                    if *next == start {
+                        return Err(self.circle(&way));
+                    }
+                    if !std::mem::replace(&mut is_seen[*next], true) {
+                        ways.push(way.iter().copied().chain([*next]).collect());
+                    }
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// The configuration's own one is to blame, where there is one.
+    fn circle(&self, way: &[usize]) -> Wrong<'_> {
+        let own = way.iter().position(|at| self.touchpoints[*at].written_at.is_some()).unwrap_or(0);
+        let round = way[own..].iter().chain(&way[..=own]);
+        let names: Vec<String> = round.map(|at| format!("`{}`", self.touchpoints[*at].id)).collect();
+        Wrong {
+            at: &self.touchpoints[way[own]],
+            message: format!("it comes after itself: {}", names.join(" after ")),
+            hint: "take one of these out of `after`; of two sides of one thing, such as a call and no call, \
+                   say `other_side_of`"
+                .into(),
+        }
+    }
+
+    /// Which of some entries are told by another one of them: the other side of it.
+    pub fn are_other_sides(entries: &[&Touchpoint]) -> Vec<bool> {
+        let is_there = |id: &str| entries.iter().any(|entry| entry.id == id);
+        entries.iter().map(|entry| entry.other_side_of.as_deref().is_some_and(is_there)).collect()
     }
 }
 
@@ -331,6 +399,7 @@ fn meant(written: Written, written_at: Option<usize>) -> Result<Touchpoint> {
         factor: written.factor,
         within: written.within,
         after: written.after,
+        other_side_of: written.other_side_of,
         is_failure: written.failure,
         fact: written.fact,
         owner: written.owner,
@@ -389,7 +458,7 @@ fn definition_hash(written: &Written) -> Result<String> {
     let mut definition = written.clone();
     definition.label.clear();
     (definition.fact, definition.owner, definition.action) = (None, None, None);
-    definition.since = None;
+    (definition.since, definition.other_side_of) = (None, None);
     let text = serde_json::to_vec(&definition)
         .map_err(|e| Error::internal("a touchpoint cannot be written down").caused_by(e))?;
     Ok(Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
@@ -432,6 +501,11 @@ mod tests {
             (format!("{OWN}within = \"reopend\"\n"), "it refers to `reopend`, which is not there"),
             (format!("{OWN}within = \"late\"\n"), "it refers to `late`, which belongs to another stage"),
             (format!("{OWN}within = \"vip\"\n"), "it is part of itself"),
+            (format!("{OWN}after = [\"vip\"]\n"), "it comes after itself: `vip` after `vip`"),
+            (
+                format!("{OWN}other_side_of = \"vip\"\n"),
+                "it is the other side of something that is itself the other side of something",
+            ),
             (format!("{OWN}having = \"sum > 2\"\n"), "`having` is not understood"),
             (OWN.replace("\"support\"", "\"sport\""), "`sport` is not a stage"),
             (
@@ -446,6 +520,41 @@ mod tests {
                 [("touchpoint", "vip".to_string()), ("file", "aftersale.toml:5".to_string())]
             );
             assert!(error.hint_text().is_some());
+        }
+    }
+
+    /// Also where the way round leads through a part: what comes after a part comes after its whole.
+    #[test]
+    fn a_circle_of_what_comes_after_what_is_refused_and_named() {
+        let other = OWN.replace("vip", "second");
+        for (text, at, circle) in [
+            (
+                format!("{OWN}after = [\"second\"]\n{other}after = [\"vip\"]\n"),
+                "vip",
+                "`vip` after `second` after `vip`",
+            ),
+            (
+                format!(
+                    "{OWN}after = [\"second\"]\n{other}after = [\"third\"]\n{}within = \"vip\"\n",
+                    OWN.replace("vip", "third")
+                ),
+                "vip",
+                "`vip` after `second` after `vip`",
+            ),
+            (
+                format!(
+                    "{OWN}after = [\"reopened\"]\n{}within = \"ticket_opened\"\nafter = [\"vip\"]\n",
+                    OWN.replace("vip", "transferred")
+                ) + &OWN.replace("vip", "reopened")
+                    + "within = \"ticket_opened\"\nafter = [\"transferred\"]\n",
+                "reopened",
+                "`reopened` after `transferred` after `vip` after `reopened`",
+            ),
+        ] {
+            let error = read(&text).expect_err(circle);
+            assert_eq!(error.message(), format!("it comes after itself: {circle}"));
+            assert!(error.context().contains(&("touchpoint", at.to_string())));
+            assert!(error.hint_text().is_some_and(|hint| hint.contains("other_side_of")));
         }
     }
 

@@ -12,8 +12,7 @@ use crate::generate::{self, Answer, Known, World};
 use crate::stats::problem::{Class, Covariate, Problem, State};
 
 /// Touchpoints of the catalogue that do nothing of their own in any world. With those that were planted they are
-/// all that a run fits, but `left_alone`: whoever was not left alone was followed up, offered something or visited,
-/// and a world does not say which of these takes its place.
+/// all that a run fits: `left_alone` is the other side of `follow_up_received`, and so stands in no fit.
 const FURTHER: [&str; 5] =
     ["overdue", "follow_up_within_7_days", "third_contact", "channel_switched", "solved_at_first_touch"];
 

@@ -152,7 +152,13 @@ impl Answers {
             covariates.iter().map(levels).filter(|covariate| covariate.levels.len() > 1).collect();
         // What no answer could have told of stays out of the fit.
         let told = |states: &Vec<State>| states.iter().any(|state| matches!(state, State::Yes | State::No));
-        let is_told: Vec<bool> = states.iter().map(told).collect();
+        let mut is_told: Vec<bool> = states.iter().map(told).collect();
+        // Of two sides of one thing one stands in the fit.
+        let told_of: Vec<usize> = (0..in_model.len()).filter(|at| is_told[*at]).collect();
+        let entries: Vec<&Entry> = told_of.iter().map(|at| in_model[*at]).collect();
+        for (at, is_other) in told_of.iter().zip(Catalogue::are_other_sides(&entries)) {
+            is_told[*at] = !is_other;
+        }
         let mut kept = 0..;
         let new_at: Vec<Option<u16>> =
             is_told.iter().map(|told| told.then(|| kept.next()).flatten()).collect();

@@ -58,10 +58,13 @@ pub fn of_the_whole(
             ..Said::default()
         };
         let Some(at) = answers.position(&touchpoint.id) else {
-            // Counts of failures are reported beside the model.
-            if matches!(touchpoint.meets, Meets::Events(_)) {
-                said.verdict = Some(Verdict::NotMeasured.as_str().into());
-            }
+            let side = touchpoint.other_side_of.as_deref();
+            said.verdict = match (&touchpoint.meets, side.filter(|id| answers.position(id).is_some())) {
+                // Counts of failures are reported beside the model.
+                (Meets::Failures { .. }, _) => None,
+                (_, Some(side)) => Some(format!("the other side of {side}")),
+                (_, None) => Some(Verdict::NotMeasured.as_str().into()),
+            };
             return said;
         };
         said.verdict = Some(match &estimates.total.of[at] {

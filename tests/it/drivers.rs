@@ -50,12 +50,21 @@ fn verdicts_weights_and_clusters_of_a_planted_world() {
         }
     }
     assert!(without > 0, "everything has a ground in this world");
-    // Being called and being left alone are two sides of one thing, and of opposite sign.
+    // Being called and being left alone are two sides of one thing: one of them is in the model, and so in what
+    // is said of each answer, and the planted sign is found.
     let set = |id: &str| {
         guardrails.only("touchpoint", &[id]).row("guardrail", "adjustment_set")["words"].to_string()
     };
-    assert!(set("follow_up_received").contains("left out, as it comes after: left_alone"));
-    assert!(set("left_alone").contains("left out, as it comes after: follow_up_received"));
+    let left_alone = impact.row("touchpoint", "left_alone");
+    assert_eq!(left_alone["verdict"], "the other side of follow_up_received");
+    assert!(number(left_alone["exposed_responses"]) > 100.0 && left_alone["total_nps_points"].is_empty());
+    assert!(guardrails.only("touchpoint", &["left_alone"]).rows.is_empty());
+    let attributions = published(&output, "fct_attributions");
+    assert!(attributions.only("touchpoint", &["left_alone"]).rows.is_empty());
+    let of_follow_ups = attributions.only("touchpoint", &["follow_up_received"]);
+    let place = of_follow_ups.column("contribution");
+    assert!(of_follow_ups.rows.len() > 100);
+    assert!(of_follow_ups.rows.iter().all(|row| number(&row[place]) < 0.0));
     assert!(!set("slow_first_reply").contains("same stage: repeat_contact"));
     assert!(
         set("slow_first_reply").contains("slow_resolution, solved_at_first_touch, offer_while_unresolved")
