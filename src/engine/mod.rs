@@ -108,6 +108,9 @@ impl Engine {
         // Moving `get_field` below projections loses the names of tables on the way and then finds two columns
         // of one name (DataFusion 55.2): planning a mapping over joined tables fails.
         config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
+        // A scan is shared out among threads by itself, however small its files: with a step of sharing out on top
+        // of it, a file's name and row numbers, which only the scan knows, would be asked for above it and fail.
+        config.options_mut().optimizer.repartition_file_min_size = 0;
         let ctx = SessionContext::new_with_config_rt(config, runtime);
         functions::register(&ctx);
         statistics::register(&ctx);

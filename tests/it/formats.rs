@@ -120,6 +120,26 @@ fn numbers_that_are_none_are_counted_and_bytes_that_are_no_text_are_named() {
     );
 }
 
+/// More rows than the engine hands on at once, in one file smaller than it would cut by itself.
+#[test]
+fn one_small_parquet_file_of_many_rows_is_read_by_several_threads() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let many = 9_000;
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("response_id", Arc::new((0..many).map(|at| Some(format!("R{at}"))).collect::<StringArray>())),
+        ("responded_at", Arc::new(StringArray::from(vec!["2025-05-10 10:00"; many]))),
+        ("score", Arc::new(Float64Array::from(vec![9.0; many]))),
+        ("order_id", Arc::new(StringArray::from(vec!["O1"; many]))),
+    ];
+    let rows = RecordBatch::try_from_iter(columns).expect("rows");
+    let file = File::create(folder.path().join("surveys.parquet")).expect("a file");
+    let mut writer = ArrowWriter::try_new(file, rows.schema(), None).expect("a writer");
+    writer.write(&rows).expect("written");
+    writer.close().expect("closed");
+    run(folder.path(), "url = \"surveys.parquet\"").expect(0);
+    assert_eq!(published(folder.path(), "fct_exposures", &["response_id"]).len(), many);
+}
+
 #[test]
 fn numbers_are_times_where_their_unit_is_declared() {
     let folder = tempfile::tempdir().expect("a temporary folder");
