@@ -70,7 +70,7 @@ pub struct Config {
     pub touchpoints: Vec<toml::Table>,
     /// The built-in catalogue is left out.
     pub own_catalogue_only: bool,
-    /// Storage settings from the environment (`AWS_*`). Never printed, never part of a fingerprint.
+    /// Storage settings from the environment (`AWS_*`, `AZURE_*`, `GOOGLE_*`). Never printed, never part of a fingerprint.
     #[serde(skip)]
     pub environment: Environment,
     /// The file's name, for errors.
@@ -1305,7 +1305,8 @@ pub fn environment() -> Environment {
     Environment(
         std::env::vars()
             .filter(|(name, _)| {
-                name.starts_with("AWS_") || ["AFTERSALE_FAULT", lineage::KEY].contains(&name.as_str())
+                ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|start| name.starts_with(start))
+                    || ["AFTERSALE_FAULT", lineage::KEY].contains(&name.as_str())
             })
             .collect(),
     )

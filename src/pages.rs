@@ -43,6 +43,18 @@ const STORES: &str = "stores/index.html";
 /// Names and patterns of all that [`draw`] may make.
 pub const PATHS: [&str; 5] = [LEADERSHIP, "digest.*", DICTIONARY, STORES, "stores/*.html"];
 
+/// Whether a name, relative to a run, is one of a page.
+pub fn is_page(path: &str) -> bool {
+    let fits = |pattern: &str| match pattern.split_once('*') {
+        None => path == pattern,
+        Some((start, end)) => path
+            .strip_prefix(start)
+            .and_then(|rest| rest.strip_suffix(end))
+            .is_some_and(|between| !between.is_empty() && !between.contains('/')),
+    };
+    PATHS.iter().any(|pattern| fits(pattern))
+}
+
 /// One page, ready to be written.
 pub struct Page {
     /// Relative to the run's folder.
@@ -167,6 +179,16 @@ fn may_be_shown(part: u64, whole: u64, least: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_are_known_by_their_names() {
+        for page in ["leadership.html", "digest.md", "digest.txt", "stores/index.html", "stores/a-1.html"] {
+            assert!(is_page(page), "{page}");
+        }
+        for other in ["", "notes.html", "digest.", "stores/.html", "stores/a/b.html", "leadership.html.bak"] {
+            assert!(!is_page(other), "{other}");
+        }
+    }
 
     #[test]
     fn no_small_figure_can_be_worked_out() {

@@ -28,6 +28,7 @@
 
 mod advice;
 mod as_of;
+mod beside;
 mod checked;
 mod drift;
 mod erase;

@@ -417,11 +417,14 @@ fn erase(args: EraseArgs, terminal: &Terminal) -> Result<()> {
     terminal.attempt(&request.nonce);
     let erased = block_on_stoppable(None, |stop| pipeline::erase(&request, stop, terminal))?;
     terminal.say(&format!(
-        "{} runs searched, {} written again; removed: {} objects of rejected rows, {} landed exports",
+        "{} runs searched, {} written again; removed: {} objects of rejected rows, {} landed exports, {} pages drawn \
+         again, customers' words on {} frozen pages",
         erased.searched,
         erased.runs.len(),
         erased.rejects,
-        erased.landed
+        erased.landed,
+        erased.redrawn,
+        erased.frozen
     ));
     print(&erased.runs.iter().map(|(was, is, rows)| format!("{was} {is} {rows}\n")).collect::<String>())
 }

@@ -3,6 +3,8 @@
 //! The figures of a frozen page do not change any more. When the same month is asked for again, the run that is
 //! asked tells what it would say today, and what differs is listed on the page as "Restated since".
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 use crate::published::Published;
 use crate::report::Templates;
@@ -49,10 +51,7 @@ pub async fn freeze(published: &Published, output: &Store, period: &str) -> Resu
             }
             let mut page = now;
             page.change.restated.clear();
-            let mut text = serde_json::to_vec_pretty(&page)
-                .map_err(|e| Error::internal("a page cannot be kept").caused_by(e))?;
-            text.push(b'\n');
-            output.write(&kept, Bytes::from(text)).await?;
+            output.write(&kept, Bytes::from(as_kept(&page)?)).await?;
             page
         }
     };
@@ -63,6 +62,34 @@ pub async fn freeze(published: &Published, output: &Store, period: &str) -> Resu
         run_id: page.run.run_id,
         restated: page.change.restated.len(),
     })
+}
+
+/// A frozen page without what customers wrote: what it is drawn from, and how it is shown.
+pub struct WithoutWords {
+    pub kept: Vec<u8>,
+    pub shown: String,
+}
+
+/// The page that was kept, without what customers wrote; none where its run is among `innocent`. What is
+/// different by now is listed anew when the period is asked for the next time.
+///
+/// # Errors
+/// `Kind::Io` for a page that another version of the program has written.
+pub fn without_words(kept: &[u8], innocent: &BTreeSet<String>) -> Result<Option<WithoutWords>> {
+    let mut page: Leadership =
+        serde_json::from_slice(kept).map_err(|e| Error::io("a frozen page cannot be read").caused_by(e))?;
+    if innocent.contains(&page.run.run_id) {
+        return Ok(None);
+    }
+    page.voices.groups.iter_mut().for_each(|voice| voice.quotes.clear());
+    Ok(Some(WithoutWords { kept: as_kept(&page)?, shown: Templates::read()?.leadership(&page)? }))
+}
+
+fn as_kept(page: &Leadership) -> Result<Vec<u8>> {
+    let mut text =
+        serde_json::to_vec_pretty(page).map_err(|e| Error::internal("a page cannot be kept").caused_by(e))?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 /// What a page says of its period, as measure, touchpoint's label and figure.

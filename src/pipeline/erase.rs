@@ -1,4 +1,4 @@
-//! Erasure from what is kept: runs, rejected rows and landed exports.
+//! Erasure from what is kept: runs, rejected rows, landed exports, and pages beside the runs (`beside.rs`).
 //!
 //! A run that holds rows of somebody on the list is written again without them and put in its place: the new
 //! one whole, then `latest.json` or the history, then the old one removed. Whoever follows `latest.json` finds
@@ -14,6 +14,7 @@ use datafusion::common::{Column as ColumnRef, ScalarValue};
 use datafusion::logical_expr::{Expr, JoinType, cast, lit};
 use datafusion::prelude::DataFrame;
 
+use super::beside;
 use super::publish::{check, write_pages};
 use super::tables::{RunParts, metadata};
 use super::{Request, Stop, Wish};
@@ -42,6 +43,9 @@ pub struct Erased {
     /// Objects of rejected rows and of landed exports that were removed.
     pub rejects: usize,
     pub landed: usize,
+    /// Frozen pages that have lost what customers wrote, and pages drawn again that were removed.
+    pub frozen: usize,
+    pub redrawn: usize,
 }
 
 /// Takes those on the erasure list out of everything that is kept.
@@ -77,19 +81,22 @@ async fn erase_alone(
 ) -> Result<Erased> {
     let mut done = Erased::default();
     Output::open(store, lock, false).await?.tidy().await?;
-    let mut unreadable = Vec::new();
+    let (mut unreadable, mut innocent) = (Vec::new(), BTreeSet::new());
     for entry in History::read(store).await?.runs.into_iter().filter(|entry| !entry.is_removed) {
         match manifest_if_whole(store, &entry.run_id).await? {
             Ok(manifest) => {
                 done.searched += 1;
                 // Anew each time: the run before may have been the latest.
                 let output = Output::open(store, lock, false).await?;
-                if let Some((now, rows)) =
-                    from_run(request, list, &output, &manifest).await.with("run", &entry.run_id)?
-                {
-                    output.tidy().await?;
-                    progress.says(&format!("run {} is now {now}: {rows} rows taken out", entry.run_id));
-                    done.runs.push((entry.run_id, now, rows));
+                match from_run(request, list, &output, &manifest).await.with("run", &entry.run_id)? {
+                    Some((now, rows)) => {
+                        output.tidy().await?;
+                        progress.says(&format!("run {} is now {now}: {rows} rows taken out", entry.run_id));
+                        done.runs.push((entry.run_id, now, rows));
+                    }
+                    None => {
+                        innocent.insert(entry.run_id);
+                    }
                 }
             }
             Err(why) => {
@@ -102,8 +109,10 @@ async fn erase_alone(
     }
     done.rejects = remove_rejects(store).await?;
     done.landed = remove_landed(request, store).await?;
+    let beside = beside::withdraw(store, &innocent).await?;
+    (done.frozen, done.redrawn) = (beside.frozen, beside.redrawn);
     match unreadable.is_empty() {
-        true => Ok(done),
+        true => beside.expect_all().map(|()| done),
         false => Err(Error::io("some runs could not be searched; all else is done")
             .with("runs", unreadable.join(", "))
             .hint("remove their folders, or put their manifests back and erase again")),

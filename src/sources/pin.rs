@@ -93,6 +93,14 @@ async fn pin_table(
 ) -> Result<PinnedTable> {
     let url = &table.url.value;
     let (store, found) = find(config, url).await.with("line", table.url.line)?;
+    if let Some(object) = found.iter().find(|object| object.last_modified_micros == 0)
+        && config.plausible_until.is_none()
+    {
+        return Err(Error::config("the server does not say when this file was last changed")
+            .with("object", &object.url)
+            .with("line", table.url.line)
+            .hint("say after which day times are implausible: `plausible_until = \"2026-12-31\"`"));
+    }
     let ready = match &table.reading.ready {
         Some(marker) => Some(Ready { marker, folders: marked_folders(config, url, &found, marker).await? }),
         None => None,

@@ -1,6 +1,6 @@
 //! From what a person wrote (`s3://lake/orders/2025-*.csv`, `file:///data`, `exports`) to a store.
 //!
-//! S3 keys are taken as they are written, without percent-decoding, as other S3 tools do. A local
+//! Keys of buckets are taken as they are written, without percent-decoding, as other tools do. A local
 //! store is always rooted at a folder and never at `/`: a store of the whole machine turns a slip in a
 //! path, above all on deletion, into a disaster.
 
@@ -12,15 +12,17 @@ use std::sync::Arc;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use url::Url;
 
-use super::{Keys, Object, Place, Store, failure, glob_start, is_absent};
+use super::{Keys, Object, Place, Store, clouds, failure, glob_start, is_absent};
 use crate::error::{Error, Result};
 
-/// Storage that the client underneath knows, behind features that this build leaves out.
-const NOT_BUILT_IN: [&str; 8] = ["az", "abfs", "abfss", "adl", "azure", "gs", "http", "https"];
+/// What may be written as a place.
+const KNOWN: &str = "use s3://bucket/folder, az://container/folder, gs://bucket/folder, file:///folder or a path; \
+     single files may be read from https://";
 
 impl Store {
-    /// Opens `s3://bucket/folder`, `file:///folder` or a path relative to `base`. Nothing is created
-    /// and nothing is asked of the storage. `env` is the environment; of it only `AWS_*` is used.
+    /// Opens `s3://bucket/folder`, `az://container/folder`, `gs://bucket/folder`, `file:///folder` or a path
+    /// relative to `base`. Nothing is created and nothing is asked of the storage. `env` is the environment; of
+    /// it only `AWS_*`, `AZURE_*` and `GOOGLE_*` are used.
     pub fn open(location: &str, base: &Path, env: &BTreeMap<String, String>) -> Result<Store> {
         Self::open_place(location, base, env).map(|store| store.with_faults(env))
     }
@@ -28,10 +30,9 @@ impl Store {
     fn open_place(location: &str, base: &Path, env: &BTreeMap<String, String>) -> Result<Store> {
         match location.split_once("://") {
             Some(("s3", rest)) => bucket(rest, env),
-            Some((scheme, _)) if NOT_BUILT_IN.contains(&scheme) => {
-                Err(Error::config(format!("`{scheme}://` is not built into this program"))
-                    .hint("use s3://bucket/folder, file:///folder or a path"))
-            }
+            Some((scheme, rest)) if clouds::AZURE.contains(&scheme) => clouds::azure(scheme, rest, env),
+            Some(("gs", rest)) => clouds::google(rest, env),
+            Some(_) if clouds::is_web(location) => Err(clouds::no_folder()),
             Some(("file", _)) => {
                 let path = Url::parse(location).ok().and_then(|url| url.to_file_path().ok());
                 folder(&path.ok_or_else(|| {
@@ -41,8 +42,7 @@ impl Store {
                 })?)
             }
             // The address itself is not repeated: it may hold a password.
-            Some((scheme, _)) => Err(Error::config(format!("`{scheme}://` is not supported"))
-                .hint("use s3://bucket/folder, file:///folder or a path")),
+            Some((scheme, _)) => Err(Error::config(format!("`{scheme}://` is not supported")).hint(KNOWN)),
             None if location.is_empty() => Err(Error::config("a location is empty")),
             None => folder(&base.join(location)),
         }
@@ -51,12 +51,18 @@ impl Store {
 
 /// Lists what a source's address means, once: a folder with all below it, one object, or a pattern
 /// (`*`, `?`, `[..]` inside a folder's or object's name, `**` for any number of folders). The store is
-/// that of the longest folder without a pattern; nothing there is an empty list.
+/// that of the longest folder without a pattern; nothing there is an empty list. An address of the web means one
+/// file, which is asked for by name.
 pub async fn find(
     location: &str,
     base: &Path,
     env: &BTreeMap<String, String>,
 ) -> Result<(Store, Vec<Object>)> {
+    if clouds::is_web(location) {
+        let (folder, name) = clouds::web(location)?;
+        let object = folder.stat(&name).await?;
+        return Ok((folder.with_faults(env), object.into_iter().collect()));
+    }
     if let Some(start) = glob_start(location) {
         let cut = location[..start].rfind('/').map_or(0, |slash| slash + 1);
         let (folder, pattern) = location.split_at(cut);

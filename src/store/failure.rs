@@ -6,6 +6,7 @@
 
 use object_store::Error as Raw;
 
+use super::clouds;
 use crate::error::Error;
 
 /// Longest piece of a storage server's own words that is passed on.
@@ -16,24 +17,76 @@ const CHANGED_HINT: &str = "run again once the export has been written completel
 
 /// What a failed operation at `url` means to the person who runs the program.
 pub(super) fn failure(raw: &Raw, url: &str) -> Error {
-    meaning(raw).with("location", url)
+    meaning(raw, Hints::of(url)).with("location", url)
 }
 
-fn meaning(raw: &Raw) -> Error {
+/// What to look at where a place cannot be reached, or refuses.
+struct Hints {
+    missing: &'static str,
+    unreachable: &'static str,
+    refused: &'static str,
+}
+
+const S3: Hints = Hints {
+    missing: "check the bucket's name, AWS_REGION and AWS_ENDPOINT_URL",
+    unreachable: "check the network, AWS_REGION, AWS_ENDPOINT_URL (`http://` also wants AWS_ALLOW_HTTP=true), and that \
+                  AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set (profiles in ~/.aws are not read)",
+    refused: "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and what they may do here",
+};
+const AZURE: Hints = Hints {
+    missing: "check the container's name, AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ENDPOINT",
+    unreachable: "check the network, AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ENDPOINT (`http://` also wants \
+                  AZURE_ALLOW_HTTP=true), and that AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_TOKEN or a client's \
+                  AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET are set",
+    refused: "check AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_CLIENT_SECRET, and what they may do here",
+};
+const GOOGLE: Hints = Hints {
+    missing: "check the bucket's name",
+    unreachable: "check the network, and that GOOGLE_APPLICATION_CREDENTIALS or GOOGLE_SERVICE_ACCOUNT names a file \
+                  with credentials",
+    refused: "check GOOGLE_APPLICATION_CREDENTIALS or GOOGLE_SERVICE_ACCOUNT, and what that account may do here",
+};
+const WEB: Hints = Hints {
+    missing: "check the address",
+    unreachable: "check the network and the address; the server has to answer HEAD, and GET for parts of a file (Range)",
+    refused: "files of the web are read without credentials: copy this one to a place of your own",
+};
+/// Of an error that has lost its address.
+const ANY: Hints = Hints {
+    missing: "check the name of the bucket or container",
+    unreachable: "check the network, and the environment's AWS_*, AZURE_* or GOOGLE_* settings",
+    refused: "check the environment's AWS_*, AZURE_* or GOOGLE_* credentials, and what they may do here",
+};
+
+impl Hints {
+    fn of(url: &str) -> &'static Hints {
+        match url.split_once("://").map(|(scheme, _)| scheme) {
+            Some("s3") => &S3,
+            Some("gs") => &GOOGLE,
+            Some("http" | "https") => &WEB,
+            Some(scheme) if clouds::AZURE.contains(&scheme) => &AZURE,
+            _ => &ANY,
+        }
+    }
+}
+
+fn meaning(raw: &Raw, hints: &Hints) -> Error {
     let cause = without_secrets(&raw.to_string());
+    let is_of_web = std::ptr::eq(hints, &WEB);
     let error = match raw {
-        _ if cause.contains("NoSuchBucket") => Error::unavailable("the bucket is not there")
-            .hint("check the bucket's name, AWS_REGION and AWS_ENDPOINT_URL"),
+        _ if cause.contains("NoSuchBucket") || cause.contains("ContainerNotFound") => {
+            Error::unavailable("the bucket is not there").hint(hints.missing)
+        }
         Raw::NotFound { .. } => Error::io("the object is not there"),
         Raw::Precondition { .. } | Raw::NotModified { .. } => Error::unavailable(CHANGED).hint(CHANGED_HINT),
         Raw::Generic { store: "LocalFileSystem", .. } => Error::io("a read or a write failed"),
         // Listings and deletions report a refusal as anything else, but for the status.
-        Raw::PermissionDenied { .. } | Raw::Unauthenticated { .. } => refused(),
-        Raw::Generic { .. } if cause.contains(": 401 ") || cause.contains(": 403 ") => refused(),
-        Raw::Generic { .. } => Error::unavailable("storage cannot be reached").hint(
-            "check the network, AWS_REGION, AWS_ENDPOINT_URL (`http://` also wants AWS_ALLOW_HTTP=true), and that \
-             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set (profiles in ~/.aws are not read)",
-        ),
+        Raw::PermissionDenied { .. } | Raw::Unauthenticated { .. } => refused(hints),
+        Raw::Generic { .. } if cause.contains(": 401 ") || cause.contains(": 403 ") => refused(hints),
+        Raw::NotSupported { .. } if is_of_web => {
+            Error::unavailable("the server does not give parts of a file").hint(WEB.unreachable)
+        }
+        Raw::Generic { .. } => Error::unavailable("storage cannot be reached").hint(hints.unreachable),
         Raw::InvalidPath { .. } => Error::io("an object's name cannot be used")
             .hint("names are UTF-8, without empty parts, `.`, `..` or control characters"),
         _ => Error::internal("storage was asked for something it cannot do"),
@@ -41,10 +94,8 @@ fn meaning(raw: &Raw) -> Error {
     error.caused_by(cause)
 }
 
-fn refused() -> Error {
-    Error::unavailable("storage refuses the credentials").hint(
-        "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and what they may do here",
-    )
+fn refused(hints: &Hints) -> Error {
+    Error::unavailable("storage refuses the credentials").hint(hints.refused)
 }
 
 /// The object is no longer the one that was listed.
@@ -68,7 +119,7 @@ pub fn storage_error(error: &(dyn std::error::Error + 'static)) -> Option<Error>
             None => error.source(),
         };
     }
-    raw.map(meaning)
+    raw.map(|raw| meaning(raw, &ANY))
 }
 
 /// The same error once more: those who pass errors on hand out references only.
@@ -86,7 +137,7 @@ fn copy(error: &Error) -> Error {
     }
 }
 
-/// Keeps an S3 answer's code but not its body, and a URL's path but neither its user nor its query.
+/// Keeps an answer's code but not its body, and a URL's path but neither its user nor its query.
 pub(super) fn without_secrets(text: &str) -> String {
     let (head, body) = text.split_at(text.find('<').unwrap_or(text.len()));
     let code = body.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
@@ -133,6 +184,12 @@ mod tests {
         let listing = Raw::Generic { store: "S3", source: "status code: 403 Forbidden: x".into() };
         for raw in [denied, listing] {
             assert_eq!(failure(&raw, "u").message(), "storage refuses the credentials");
+            for (url, word) in
+                [("s3://b", "AWS_SEC"), ("abfss://c@a/x", "AZURE_ST"), ("gs://b/x", "GOOGLE_A")]
+            {
+                let error = failure(&raw, url);
+                assert!(error.hint_text().is_some_and(|hint| hint.contains(word)), "{url}: {error:?}");
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Storage: folders of objects on a local disk, in an S3 bucket, or compiled into the binary.
+//! Storage: folders of objects on a local disk, in a bucket of S3, Azure or Google, or compiled into the binary;
+//! and single files of the web.
 //!
 //! The only room that talks to `object_store`. It knows objects, versions and bytes; it does not know
 //! SQL, tables, the environment or the clock, all of which its callers hand in or keep.
@@ -7,6 +8,7 @@
 //! |---|---|
 //! | `object.rs` | what is an object? |
 //! | `address.rs` | what does this location mean, and what lies there? |
+//! | `clouds.rs` | … in Azure, at Google, in the web |
 //! | `decode.rs` | what does a compressed object hold? |
 //! | `pinned.rs` | is the object still the one that was listed? |
 //! | `writer.rs` | how is an object written whole or not at all? |
@@ -23,6 +25,7 @@
 //! | `faults.rs` | what happens if it fails just here? (tests) |
 
 mod address;
+mod clouds;
 mod conditional;
 mod decode;
 mod failure;
@@ -457,7 +460,7 @@ impl Store {
         Object {
             url: self.url_of(&meta.location),
             bytes: meta.size,
-            etag: pinned::version(&meta),
+            etag: clouds::etag_as_answered(&self.url, pinned::version(&meta)),
             last_modified_micros: meta.last_modified.timestamp_micros(),
             path: meta.location.into(),
         }

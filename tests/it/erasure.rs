@@ -254,3 +254,118 @@ fn an_erasure_that_is_killed_tears_nothing() {
     assert!(kills > 2, "{kills} kills");
     println!("erasure: {kills} kills, one step after the other: 0 failures of the promise");
 }
+
+/// What the customer wrote who asks to be forgotten; of words that others use, so that it may be shown.
+const THEIR_WORDS: &str = "it came late and the parcel was the late parcel";
+/// What others like them wrote.
+const THEIR_LIKE: &str = "the parcel was late and it came late";
+const THEIRS: [&str; 5] = ["ZAPPA", "zappa@x.example", "ORDER-ZAPPA", "RESPONSE-ZAPPA", THEIR_WORDS];
+
+/// Every file below a folder that holds one of these words, texts as they are, tables cell by cell.
+fn files_with(folder: &std::path::Path, words: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in glob::glob(&format!("{}/**/*", folder.display())).expect("a pattern") {
+        let path = path.expect("a path");
+        let texts: Vec<String> = match path.extension().and_then(|ending| ending.to_str()) {
+            _ if path.is_dir() => continue,
+            Some("parquet") => {
+                let table = crate::table::read_folder(path.parent().expect("a folder"));
+                table.rows.into_iter().flatten().collect()
+            }
+            _ => vec![String::from_utf8_lossy(&fs::read(&path).expect("read")).into_owned()],
+        };
+        let holds = |word: &&&str| texts.iter().any(|text| text.contains(**word));
+        found.extend(words.iter().find(holds).map(|word| format!("{} holds {word}", path.display())));
+    }
+    found
+}
+
+/// Late parcels anger, and one who got one asks to be forgotten: their words stand on the pages.
+fn shop_with_pages() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut surveys = "response_id,responded_at,score,order_id,comment\n".to_string();
+    let mut purchases =
+        "order_id,ordered_at,promised_at,delivered_at,customer_id,email,store_id\n".to_string();
+    let mut sell =
+        |number: u32, name: &str, email: &str, is_late: bool, day: &str, score: u32, words: &str| {
+            let delivered =
+                if is_late { "2025-06-09" } else { ["2025-06-05", "2025-06-03"][number as usize % 2] };
+            let store = number % 2;
+            purchases += &format!("ORDER-{name},2025-06-01,2025-06-05,{delivered},{name},{email},S{store}\n");
+            surveys += &format!("RESPONSE-{name},{day},{score},ORDER-{name},{words}\n");
+        };
+    for number in 0..600_u32 {
+        let is_late = number / 2 % 3 == 0;
+        let is_unhappy = if is_late { number % 7 < 4 } else { number % 11 == 0 };
+        let score = match number % 5 {
+            _ if is_unhappy => number % 7,
+            0 => 8,
+            _ => 9 + number % 2,
+        };
+        let words = if is_late { THEIR_LIKE } else { "it came and the parcel was good" };
+        let day = format!("2025-{:02}-{:02} 10:00", 6 + number % 2, 10 + number % 15);
+        sell(number, &format!("C{number}"), "", is_late, &day, score, words);
+    }
+    sell(1, "ZAPPA", "zappa@x.example", true, "2025-08-02 10:00", 0, THEIR_WORDS);
+    fs::write(folder.path().join("surveys.csv"), surveys).expect("written");
+    fs::write(folder.path().join("purchases.csv"), purchases).expect("written");
+    fs::write(folder.path().join("erasure.csv"), "customer_id,email\nZAPPA,zappa@x.example\n")
+        .expect("written");
+    let settings = "output = \"out\"\nsegments = [\"store_id\"]\n[privacy]\nerasure_list = \"erasure.csv\"\n\
+                    [sources.surveys]\nurl = \"surveys.csv\"\n[sources.purchases]\nurl = \"purchases.csv\"\n";
+    fs::write(folder.path().join("aftersale.toml"), settings).expect("written");
+    fs::write(folder.path().join("before.toml"), settings.replace("erasure.csv", "nobody.csv"))
+        .expect("written");
+    fs::write(folder.path().join("nobody.csv"), "customer_id,email\n").expect("written");
+    folder
+}
+
+/// Their words are gone from tables and pages, from frozen months and pages drawn again; figures stay.
+#[test]
+fn no_word_of_theirs_is_left_on_any_page() {
+    let shop = shop_with_pages();
+    let call = |arguments: &[&str], config: &str| {
+        let config = shop.path().join(config);
+        let (verb, rest) = arguments.split_first().expect("a verb");
+        aftersale_with(&[&[*verb, "--config", text(&config)], rest].concat(), &[])
+    };
+    let output = shop.path().join("out");
+    call(&["run"], "before.toml").expect(0);
+    call(&["report", "--period", "2025-07"], "before.toml").expect(0);
+    call(&["report"], "before.toml").expect(0);
+    let before = files_with(&output, &[THEIR_WORDS]);
+    for place in
+        ["/leadership.html", "/board/2025-07.html", "/board/2025-07.json", "/redrawn/", "/fct_exposures/"]
+    {
+        assert!(before.iter().any(|file| file.contains(place)), "{place} has no word of theirs: {before:?}");
+    }
+    let run = run_folder(&output);
+    let frozen = |name: &str| fs::read_to_string(output.join("board").join(name)).expect("a frozen page");
+    let figures = |json: &str| {
+        let mut page: serde_json::Value = serde_json::from_str(json).expect("JSON");
+        page.as_object_mut().expect("a page").remove("voices");
+        page
+    };
+    let was = frozen("2025-07.json");
+
+    call(&["erase"], "aftersale.toml").expect(0).says(&["customers' words on 1 frozen pages"]);
+    assert_eq!(files_with(&output, &THEIRS), Vec::<String>::new());
+    assert!(!run.exists() && !output.join("redrawn").exists());
+    let page = fs::read_to_string(run_folder(&output).join("leadership.html")).expect("the page, drawn anew");
+    assert!(page.contains(THEIR_LIKE), "others' words stay");
+    assert!(figures(&was) == figures(&frozen("2025-07.json")), "figures of a frozen month have changed");
+    assert!(frozen("2025-07.html").contains("Frozen as of"));
+    promise::tidy(&output).unwrap_or_else(|broken| panic!("{broken}"));
+
+    // What is drawn from the run as it is now stays, since nobody on the list is in it.
+    call(&["report"], "aftersale.toml").expect(0);
+    call(&["report", "--period", "2025-06"], "aftersale.toml").expect(0);
+    let kept = (frozen("2025-06.json"), frozen("2025-06.html"));
+    assert!(kept.1.contains(THEIR_LIKE));
+    call(&["erase"], "aftersale.toml").expect(0).says(&["customers' words on 0 frozen pages"]);
+    assert!(kept == (frozen("2025-06.json"), frozen("2025-06.html")) && output.join("redrawn").exists());
+
+    // A frozen page that cannot be read is told, since nothing can be taken out of it.
+    fs::write(output.join("board/2025-05.html"), "a page").expect("written");
+    call(&["erase"], "aftersale.toml").expect(74).says(&["2025-05.html", "hint:"]);
+}

@@ -2,7 +2,8 @@
 //!
 //! Each test is short by itself. `AFTERSALE_LONG=1 cargo test --release --test it kill -- --nocapture`
 //! makes them long: every step of publication, hundreds of kills at random moments, a hundred times eight
-//! runs at once, on a local disk and on S3. The figures are printed.
+//! runs at once, on a local disk, on S3 and on Azure. With another number there are so many kills at random
+//! moments, and rounds of eight. The figures are printed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,8 +15,8 @@ use tempfile::TempDir;
 
 use crate::program::{self, Outcome, aftersale_with, exit_code, text};
 use crate::promise::{self, Reader};
-use crate::s3::{self, Server};
-use crate::world;
+use crate::servers::{self, Server};
+use crate::{s3, world};
 
 fn is_long() -> bool {
     std::env::var("AFTERSALE_LONG").is_ok_and(|long| long == "1")
@@ -35,7 +36,7 @@ struct Site {
     server: Option<Server>,
 }
 
-/// A local disk, and a bucket where there is a server.
+/// A local disk, and a bucket of each kind of server.
 fn sites() -> Vec<Site> {
     let site = |server| {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -47,18 +48,18 @@ fn sites() -> Vec<Site> {
         Site { folder, config, server }
     };
     let mut sites = vec![site(None)];
-    sites.extend(Server::start().map(|server| site(Some(server))));
+    sites.extend(Server::all().into_iter().map(|server| site(Some(server))));
     sites
 }
 
 impl Site {
     fn kind(&self) -> &'static str {
-        if self.server.is_some() { "S3" } else { "local" }
+        self.server.as_ref().map_or("local", Server::kind)
     }
 
     fn address(&self, name: &str) -> String {
-        match self.server {
-            Some(_) => format!("s3://{}/{name}", s3::BUCKET),
+        match &self.server {
+            Some(server) => server.address(name),
             None => text(&self.folder.path().join(name)).to_string(),
         }
     }
@@ -81,7 +82,7 @@ impl Site {
         let folder = self.folder.path().join(name);
         if let Some(server) = &self.server {
             let _ = fs::remove_dir_all(&folder);
-            s3::block_on(s3::download(&server.store(), name, &folder));
+            servers::block_on(servers::download(&server.store(), name, &folder));
         }
         folder
     }
@@ -90,7 +91,7 @@ impl Site {
     fn let_the_lease_run_out(&self, name: &str) {
         if let Some(server) = &self.server {
             let key = format!("{name}/lock.json");
-            s3::block_on(s3::edit(&server.store(), &key, |lock| {
+            servers::block_on(servers::edit(&server.store(), &key, |lock| {
                 lock.replace("\"expires\": \"2", "\"expires\": \"1")
             }));
         }
@@ -105,7 +106,7 @@ impl Site {
             }
             Some(server) => {
                 let (store, name) = (server.store(), name.to_string());
-                Reader::start(move || s3::block_on(s3::latest_is_whole(&store, &name)))
+                Reader::start(move || servers::block_on(servers::latest_is_whole(&store, &name)))
             }
         }
     }
@@ -173,7 +174,7 @@ fn killed_at_random_moments() {
         site.run(&output, "").expect(0);
         let usual = start.elapsed();
         let reader = site.reader("out");
-        let (kills, mut ended) = (if is_long() { 250_usize } else { 3 }, 0);
+        let (kills, mut ended) = (promise::times(3, 250), 0);
         for kill in 0..kills {
             let mut child = program::command(&site.arguments(&output), &site.environment(""))
                 .stdout(Stdio::null())
@@ -205,7 +206,7 @@ fn killed_at_random_moments() {
 fn of_eight_runs_at_once_one_is_published() {
     const AT_ONCE: usize = 8;
     for site in sites() {
-        let rounds = if is_long() { 100_usize } else { 2 };
+        let rounds = promise::times(2, 100);
         let (mut busy, mut nothing) = (0, 0);
         for round in 0..rounds {
             let name = format!("round-{round}");
@@ -278,19 +279,19 @@ fn a_full_disk_publishes_nothing_and_leaves_nothing() {
 /// What a killed upload left in a bucket is given up by the next run; a store does not show it by itself.
 #[test]
 fn uploads_of_killed_runs_are_given_up() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = s3::Server::start() else { return };
     let environment = server.environment().map(|(name, value)| (name.to_string(), value.to_string()));
-    s3::block_on(async {
-        let place = format!("s3://{}/out", s3::BUCKET);
+    servers::block_on(async {
+        let place = format!("s3://{}/out", servers::BUCKET);
         let store =
             aftersale::store::Store::open(&place, Path::new("/"), &environment.into()).expect("a store");
         let mut writer = store.writer("runs/a/t/part-00000.parquet").await.expect("a writer");
         tokio::io::AsyncWriteExt::write_all(&mut writer, &vec![7; 20 << 20]).await.expect("written");
         tokio::time::sleep(Duration::from_millis(500)).await;
         drop(writer);
-        assert!(server.ask(&format!("/{}?uploads", s3::BUCKET)).contains("<Upload>"), "it is there");
+        assert!(server.ask(&format!("/{}?uploads", servers::BUCKET)).contains("<Upload>"), "it is there");
         assert_eq!(store.end_uploads(i64::MAX).await.expect("ended"), 1);
     });
-    let uploads = server.ask(&format!("/{}?uploads", s3::BUCKET));
+    let uploads = server.ask(&format!("/{}?uploads", servers::BUCKET));
     assert!(uploads.contains("ListMultipartUploadsResult") && !uploads.contains("<Upload>"), "{uploads}");
 }

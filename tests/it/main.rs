@@ -14,7 +14,8 @@
 //! | `known_at` | what goes wrong if the latest state is taken for the state at the answer? |
 //! | `publish` | nothing to do, a lock that is held, restated figures, old runs, two runs told apart |
 //! | `kill` | runs that are killed, fail or meet each other, with somebody reading all the while |
-//! | `s3` | a whole job on object storage |
+//! | `s3`, `azure` | a whole job on object storage |
+//! | `web` | exports that are read from a web server |
 //! | `pages` | do the figures on the pages equal the tables, and do hostile texts stay texts? |
 //! | `presets` | does what `init` prints read exports in their true format? |
 //! | `lake` | five nights of three systems' exports against the same world's plain feeds |
@@ -25,14 +26,14 @@
 //! | `erasure` | are those who asked to be forgotten? |
 //! | `schedule` | do the files that start a run every night parse? |
 //! | `lineage` | what do listeners hear of a run? |
-//! | `proxy` | each request of a run on S3 failed in turn |
+//! | `proxy` | each request of a run on S3 and on Azure failed in turn |
 //! | `fuzz` | configurations, mappings and rows as nobody would write them |
 //! | `mutated` | damaged exports: never a panic, a hang or a lost row |
 //! | `dependencies` | is the program made of what `deny.toml` allows? |
 //! | `tidy` | does each power stay in its room, and does each query read what it declares? |
 //!
 //! `world` makes exports for tests that ask whether two runs agree.
-//! `promise` says what a reader may rely on. Only `program` touches the program, only `table` reads what it publishes.
+//! `promise` says what a reader may rely on, `servers` is object storage on this machine. Only `program` touches the program, only `table` reads what it publishes.
 
 #![allow(
     clippy::disallowed_methods,
@@ -41,6 +42,7 @@
     reason = "tests look at the clock and the environment"
 )]
 
+mod azure;
 mod calibrate;
 mod cases;
 mod checks;
@@ -68,8 +70,10 @@ mod proxy;
 mod publish;
 mod s3;
 mod schedule;
+mod servers;
 mod shuffle;
 mod stats;
 mod table;
 mod tidy;
+mod web;
 mod world;

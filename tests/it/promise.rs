@@ -10,6 +10,15 @@ use std::thread::JoinHandle;
 
 use sha2::{Digest, Sha256};
 
+/// How often a test tries: `AFTERSALE_LONG=1` as often as it is meant to, `AFTERSALE_LONG=N` N times, else seldom.
+pub fn times(seldom: usize, often: usize) -> usize {
+    match std::env::var("AFTERSALE_LONG").ok().and_then(|times| times.parse().ok()) {
+        Some(1) => often,
+        Some(times) => times,
+        None => seldom,
+    }
+}
+
 /// What is published in a folder.
 pub struct Found {
     pub latest: String,

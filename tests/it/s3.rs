@@ -3,40 +3,27 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
-use futures::TryStreamExt;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::{ObjectStore, ObjectStoreExt, path::Path as Key};
+use object_store::{ObjectStoreExt, path::Path as Key};
 
 use crate::program::{aftersale, aftersale_with, text};
+use crate::servers::{self, BUCKET, Process, SECRET, download, free_port, upload};
 use crate::table::{self, Table, all_published};
 use crate::world;
 
-pub const BUCKET: &str = "lake";
-const SECRET: &str = "a-secret-that-must-not-be-seen";
-
 /// The server; it ends with this value.
 pub struct Server {
-    process: Child,
+    _process: Process,
     endpoint: String,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 impl Server {
-    /// None where the person who runs the tests has said so; a test that skips by itself hides.
+    /// None where the person who runs the tests has said so.
     pub fn start() -> Option<Server> {
-        if std::env::var("AFTERSALE_SKIP_SERVERS").is_ok_and(|skip| skip == "1") {
-            eprintln!("skipped: AFTERSALE_SKIP_SERVERS is 1");
+        if servers::are_skipped() {
             return None;
         }
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/moto_server");
@@ -48,12 +35,8 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .expect("the server starts");
-        let server = Server { process, endpoint: format!("http://127.0.0.1:{port}") };
-        let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(60), "the server does not answer");
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        let server = Server { _process: Process(process), endpoint: format!("http://127.0.0.1:{port}") };
+        servers::wait_for(port);
         server.make_bucket();
         Some(server)
     }
@@ -106,10 +89,6 @@ fn environment(endpoint: &str) -> [(&str, &str); 5] {
     ]
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
-}
-
 #[tokio::test]
 async fn a_job_on_s3_publishes_what_a_local_one_does() {
     let Some(server) = Server::start() else { return };
@@ -118,7 +97,7 @@ async fn a_job_on_s3_publishes_what_a_local_one_does() {
     let local = world::write(folder.path(), &feeds, 2);
     aftersale(&["run", "--config", text(&local), "--output", text(&folder.path().join("local"))]).expect(0);
 
-    let store = Arc::new(server.store());
+    let store = server.store();
     upload(&store, &folder.path().join("given"), "exports").await;
     let config = folder.path().join("s3.toml");
     fs::write(&config, world::configuration(&format!("s3://{BUCKET}/exports"))).expect("written");
@@ -218,7 +197,7 @@ fn padded(frame: &[u8]) -> Vec<u8> {
 }
 
 /// The table without what says where a row stood: addresses differ.
-fn placeless(name: &str, table: &Table) -> Table {
+pub fn placeless(name: &str, table: &Table) -> Table {
     match name {
         "fct_exposures" | "fct_journeys" | "fct_journey_events" => table.without(&["source_file"]),
         "rejected_rows" => table.without(&["file"]).sorted(),
@@ -264,65 +243,4 @@ fn refusing_server() -> String {
         }
     });
     format!("http://127.0.0.1:{port}")
-}
-
-pub async fn upload(store: &Arc<AmazonS3>, folder: &Path, prefix: &str) {
-    for file in glob::glob(text(&folder.join("*/*.csv"))).expect("a pattern") {
-        let file: PathBuf = file.expect("a file");
-        let name = text(file.strip_prefix(folder).expect("inside the folder"));
-        let key = Key::from(format!("{prefix}/{name}"));
-        store.put(&key, fs::read(&file).expect("read").into()).await.expect("uploaded");
-    }
-}
-
-pub fn block_on<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(work)
-}
-
-/// Changes the text of an object that is there.
-pub async fn edit(store: &AmazonS3, key: &str, change: impl Fn(&str) -> String) {
-    let key = Key::from(key);
-    let Ok(object) = store.get(&key).await else { return };
-    let text = String::from_utf8(object.bytes().await.expect("read").to_vec()).expect("text");
-    store.put(&key, change(&text).into()).await.expect("written");
-}
-
-/// The id of the latest run.
-pub async fn latest(store: &AmazonS3, prefix: &str) -> String {
-    let object = store.get(&Key::from(format!("{prefix}/latest.json"))).await.expect("a latest run");
-    let latest: serde_json::Value =
-        serde_json::from_slice(&object.bytes().await.expect("read")).expect("JSON");
-    latest["run_id"].as_str().unwrap_or_default().to_string()
-}
-
-/// Whether `latest.json` leads to a run all of whose files are there, of the sizes that its manifest says.
-pub async fn latest_is_whole(store: &AmazonS3, prefix: &str) -> Result<(), String> {
-    let get = async |path: &str| -> Result<serde_json::Value, String> {
-        let object = store.get(&Key::from(format!("{prefix}/{path}"))).await.map_err(|e| e.to_string())?;
-        serde_json::from_slice(&object.bytes().await.map_err(|e| e.to_string())?).map_err(|e| e.to_string())
-    };
-    let latest = get("latest.json").await?;
-    let folder = latest["path"].as_str().ok_or("no path")?;
-    let manifest = get(&format!("{folder}/manifest.json")).await?;
-    for file in manifest["files"].as_array().ok_or("no files")? {
-        let path = format!("{prefix}/{folder}/{}", file["path"].as_str().unwrap_or_default());
-        let object = store.head(&Key::from(path.as_str())).await.map_err(|e| e.to_string())?;
-        if file["bytes"] != object.size {
-            return Err(format!("{path} has {} bytes", object.size));
-        }
-    }
-    Ok(())
-}
-
-pub async fn download(store: &AmazonS3, prefix: &str, folder: &Path) {
-    let prefix = Key::from(prefix);
-    let objects: Vec<_> = store.list(Some(&prefix)).try_collect().await.expect("a listing");
-    for object in objects {
-        let name: Key = object.location.prefix_match(&prefix).expect("below the prefix").collect();
-        let path = folder.join(name.as_ref());
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
-        let bytes = store.get(&object.location).await.expect("there").bytes().await.expect("read");
-        fs::write(path, bytes).expect("written");
-    }
 }
