@@ -5,6 +5,7 @@
 //! every limit checked. The environment is read here too, and only here: storage credentials, by name.
 
 mod delivery;
+mod follow_ups;
 mod lineage;
 mod privacy;
 mod reading;
@@ -18,6 +19,8 @@ use toml::Spanned;
 
 pub use self::delivery::{Delivery, Mode};
 use self::delivery::{Names, TypedDelivery};
+pub use self::follow_ups::FollowUps;
+use self::follow_ups::TypedFollowUps;
 pub use self::lineage::Lineage;
 use self::lineage::TypedLineage;
 pub use self::privacy::Privacy;
@@ -64,6 +67,7 @@ pub struct Config {
     /// What may change between two nights before a run warns or stops.
     pub contract: ContractRules,
     pub privacy: Privacy,
+    pub follow_ups: FollowUps,
     /// Who is told of a run.
     pub lineage: Option<Lineage>,
     /// Touchpoints of the run's own, as TOML; see [`crate::catalogue`].
@@ -367,6 +371,8 @@ struct Typed {
     #[serde(default)]
     privacy: TypedPrivacy,
     #[serde(default)]
+    follow_ups: TypedFollowUps,
+    #[serde(default)]
     lineage: TypedLineage,
     #[serde(default)]
     sheets: TypedSheets,
@@ -656,7 +662,11 @@ impl Config {
     /// # Errors
     /// `Kind::Config` with the line of the source that lists the place.
     pub fn check_places(&self) -> Result<()> {
-        for (key, place) in [("output", Some(&self.output)), ("landing", self.landing.as_ref())] {
+        for (key, place) in [
+            ("output", Some(&self.output)),
+            ("landing", self.landing.as_ref()),
+            ("follow_ups.output", self.follow_ups.output.as_ref()),
+        ] {
             for table in self.sources.values().flat_map(|source| source.tables.values()) {
                 if place.is_some_and(|place| lies_in(place, &table.url.value, &self.base)) {
                     return Err(Error::config(format!("`{key}` lies inside the exports that are read"))
@@ -803,6 +813,7 @@ impl Place<'_> {
         }
         let retention = self.retention(typed.retention)?;
         let privacy = self.privacy(typed.privacy, &environment)?;
+        let follow_ups = self.follow_ups(typed.follow_ups, &environment)?;
         let lineage = self.lineage(typed.lineage, &base, &environment)?;
         let metrics_textfile = typed.metrics.textfile.map(|path| base.join(path));
         let config = Config {
@@ -834,6 +845,7 @@ impl Place<'_> {
             sources,
             contract,
             privacy,
+            follow_ups,
             lineage,
             touchpoints: typed.touchpoints,
             own_catalogue_only: typed.catalogue == TypedCatalogue::Replace,

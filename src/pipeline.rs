@@ -51,9 +51,11 @@ use crate::catalogue::Catalogue;
 use crate::config::{Config, RepeatResponses};
 use crate::contract::Watch;
 use crate::drivers;
+use crate::engine::functions::of_text;
 use crate::engine::{self, Engine, Limits, Parameter};
 use crate::error::{Context, Error, Result};
 use crate::exposures::{self, batch};
+use crate::privacy::follow_up_id;
 use crate::progress::Progress;
 use crate::queries;
 use crate::sources::keys;
@@ -247,6 +249,9 @@ impl<'a> Job<'a> {
         let scratch = scratch_folder()?;
         let tables = store::scratch(&scratch.path().join("tables"))?;
         let mut engine = Engine::new(&request.limits, tables, &scratch.path().join("spill"))?;
+        let key = config.privacy.pseudonym_key.clone();
+        let name = move |id: &str| follow_up_id(key.as_ref(), id);
+        engine.context().register_udf(of_text("follow_up_of", name));
         let landing = match &config.landing {
             Some(landing) => {
                 Store::open(landing, &config.base, &config.environment.0).with("landing", landing)?

@@ -1,6 +1,6 @@
 -- rejected_rows: every row that was handed on and not used, and why
 -- grain: a row of an export
--- reads: judged_surveys, judged_purchases, judged_tickets, judged_ticket_events, judged_interactions, judged_identities
+-- reads: judged_surveys, judged_purchases, judged_tickets, judged_ticket_events, judged_interactions, judged_follow_up_outcomes, judged_identities
 -- order: source, table, file, row, key, reason
 -- column source text: the feed that the row was mapped to
 -- column table text: the source's table that the row stands in
@@ -30,6 +30,10 @@ rejected as (
     union all
     select 'interactions' as source, interaction_id as key, _table, _file, _row, reject_reason
     from judged_interactions
+    where reject_reason is not null
+    union all
+    select 'follow_up_outcomes' as source, coalesce(response_id, follow_up_id) as key, _table, _file, _row, reject_reason
+    from judged_follow_up_outcomes
     where reject_reason is not null
     union all
     select 'identities' as source, concat_ws(' ', customer_id, kind, value) as key, _table, _file, _row, reject_reason

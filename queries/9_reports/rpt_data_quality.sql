@@ -1,6 +1,6 @@
 -- rpt_data_quality: the accounting: what came in, what became of it, and what is not known
 -- grain: section, source, table, measure
--- reads: source_tables, filtered_rows, erased_rows, deliveries, value_notes, typed_surveys, typed_purchases, typed_tickets, typed_ticket_events, typed_interactions, typed_identities, judged_surveys, judged_purchases, judged_tickets, judged_ticket_events, judged_interactions, judged_identities, stg_surveys, stg_purchases, stg_tickets, stg_ticket_events, stg_interactions, stg_identities, rejected_rows, int_link_funnel, int_answers, fct_journeys, fct_journey_events, touchpoint_counts
+-- reads: source_tables, filtered_rows, erased_rows, deliveries, value_notes, typed_surveys, typed_purchases, typed_tickets, typed_ticket_events, typed_interactions, typed_follow_up_outcomes, typed_identities, judged_surveys, judged_purchases, judged_tickets, judged_ticket_events, judged_interactions, judged_follow_up_outcomes, judged_identities, stg_surveys, stg_purchases, stg_tickets, stg_ticket_events, stg_interactions, stg_follow_up_outcomes, stg_identities, rejected_rows, int_link_funnel, int_answers, fct_journeys, fct_journey_events, touchpoint_counts
 -- order: section, source, table, measure
 -- column section text: objects, versions, rows, filtered, erased, rejected, late, values, links, answers, leakage, touchpoints, coverage
 -- column source text: the feed; for touchpoints the touchpoint's id
@@ -23,6 +23,8 @@ judged as (
     select 'ticket_events', reject_reason, is_after_as_of from judged_ticket_events
     union all
     select 'interactions', reject_reason, is_after_as_of from judged_interactions
+    union all
+    select 'follow_up_outcomes', reject_reason, is_after_as_of from judged_follow_up_outcomes
     union all
     select 'identities', reject_reason, is_after_as_of from judged_identities
 ),
@@ -48,6 +50,8 @@ handed as (
     union all
     select 'interactions', count(*) from typed_interactions
     union all
+    select 'follow_up_outcomes', count(*) from typed_follow_up_outcomes
+    union all
     select 'identities', count(*) from typed_identities
 ),
 
@@ -62,6 +66,8 @@ staged as (
     select 'ticket_events', count(*), min(occurred_at), max(occurred_at) from stg_ticket_events
     union all
     select 'interactions', count(*), min(occurred_at), max(occurred_at) from stg_interactions
+    union all
+    select 'follow_up_outcomes', count(*), min(contacted_at), max(contacted_at) from stg_follow_up_outcomes
     union all
     select 'identities', count(*), null, null from stg_identities
 ),
@@ -94,6 +100,17 @@ arrived as (
     select 'ticket_events', occurred_at, _file from stg_ticket_events
     union all
     select 'interactions', occurred_at, _file from stg_interactions
+    union all
+    select 'follow_up_outcomes', contacted_at, _file from stg_follow_up_outcomes
+),
+
+-- one row per way in which an outcome names an answer, or does not
+answered as (
+    select
+        case when response_id is null then 'answer not among the surveys' else 'answer' end as measure,
+        count(*) as rows
+    from stg_follow_up_outcomes
+    group by 1
 ),
 
 -- rows whose file says on which day it was delivered: later than on the day of the event or the next one
@@ -223,6 +240,10 @@ lines as (
     union all
     select 'links', feed, linked_to, measure, rows, rows / cast(nullif(of_rows, 0) as double), null
     from int_link_funnel
+    union all
+    select 'links', 'follow_up_outcomes', 'surveys', measure, rows,
+        rows / cast((select nullif(count(*), 0) from stg_follow_up_outcomes) as double), null
+    from answered
     union all
     select 'answers', 'surveys', null, measure, rows,
         rows / cast((select nullif(count(*), 0) from int_answers) as double), null

@@ -11,6 +11,7 @@
 //! | `end_of_day(at, zone)` | the first instant of the next local day |
 //! | `local_date(at, zone)` | the local day |
 //! | `local_period(at, zone, 'month' or 'week')` | `2026-10` or, by ISO 8601, `2026-W43` |
+//! | `due_at(at, zone, '48 hours')` | the instant by which something is due: `hours`, `days`, `working days` |
 //! | `hours_between(from, to)`, `days_between(from, to)` | a number, negative if `to` is earlier |
 //! | `read_number(raw[, decimal])`, `read_bool(raw)`, `clean_text(raw)` | the value, or null |
 //! | `not_utf8(raw)` | whether bytes are no text |
@@ -40,7 +41,7 @@ use datafusion::prelude::SessionContext;
 
 use super::folders;
 use super::formats::TimeFormats;
-use super::time::{self, Adjusted, Clock, Written};
+use super::time::{self, Adjusted, Clock, Term, Written};
 
 /// A function of ours on one text, to be called on a column of a plan; null stays null.
 pub fn of_text(name: &str, body: impl Fn(&str) -> String + Send + Sync + 'static) -> ScalarUDF {
@@ -60,7 +61,7 @@ pub fn register(ctx: &SessionContext) {
     }
 }
 
-fn functions() -> [Function; 12] {
+fn functions() -> [Function; 13] {
     use Takes::{Anything, Flag, Instant, Number, Text, Time, Word};
     let new = |name, takes: &'static [Takes], gives, body| Function {
         name,
@@ -75,6 +76,7 @@ fn functions() -> [Function; 12] {
         new("end_of_day", &[Instant, Word], INSTANT.clone(), end_of_day),
         new("local_date", &[Instant, Word], DataType::Date32, local_date),
         new("local_period", &[Instant, Word, Word], DataType::Utf8, local_period),
+        new("due_at", &[Instant, Word, Word], INSTANT.clone(), due_at),
         new("hours_between", &[Instant, Instant], DataType::Float64, hours_between),
         new("days_between", &[Instant, Instant], DataType::Float64, days_between),
         last_may_lack(new("read_number", &[Number, Word], DataType::Float64, read_number)),
@@ -175,6 +177,18 @@ fn local_date(args: &Args) -> Result<ArrayRef> {
     let clock = args.clock(1)?;
     let day = |at| i32::try_from(clock.local_day(at)?).ok();
     Ok(Arc::new(args.instants(0)?.unary_opt::<_, Date32Type>(day)))
+}
+
+/// `due_at(at, zone, 'n hours' | 'n days' | 'n working days')`: so many hours later, or the last instant of the
+/// so-manieth local day after that of `at`. Working days are Monday to Friday; no holidays. Null if `at` is.
+fn due_at(args: &Args) -> Result<ArrayRef> {
+    let clock = args.clock(1)?;
+    let word = args.word(2)?;
+    let Some(term) = Term::parse(word) else {
+        return exec_err!("`{word}` is no term: `48 hours`, `7 days` or `5 working days`");
+    };
+    let due: TimestampMicrosecondArray = args.instants(0)?.unary_opt(|at| term.end(&clock, at));
+    Ok(Arc::new(due.with_timezone("UTC")))
 }
 
 /// `local_period(at, zone, 'month' | 'week')`: the local month (`2026-10`) or ISO week (`2026-W43`) that

@@ -245,6 +245,48 @@ fn take_number(rest: &mut &[u8], digits: usize) -> Option<i64> {
         .try_fold(0, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
 }
 
+/// A time in which something is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Term {
+    Hours(u32),
+    Days(u32),
+    WorkingDays(u32),
+}
+
+/// The longest term, in any unit.
+const LONGEST_TERM: u32 = 10_000;
+
+impl Term {
+    /// `48 hours`, `7 days` or `5 working days`; also of one.
+    pub fn parse(text: &str) -> Option<Term> {
+        let (number, unit) = text.split_once(' ')?;
+        let number = number.parse().ok().filter(|number| (1..=LONGEST_TERM).contains(number))?;
+        match unit {
+            "hours" | "hour" => Some(Term::Hours(number)),
+            "days" | "day" => Some(Term::Days(number)),
+            "working days" | "working day" => Some(Term::WorkingDays(number)),
+            _ => None,
+        }
+    }
+
+    /// When the term that begins at an instant is over: to the hour, or with the end of a local day.
+    pub fn end(self, clock: &Clock, at: i64) -> Option<i64> {
+        let day = clock.local_day(at)?;
+        let last = match self {
+            Term::Hours(hours) => return at.checked_add(i64::from(hours) * HOUR),
+            Term::Days(days) => day + i64::from(days),
+            Term::WorkingDays(days) => {
+                // 1 January 1970 was a Thursday; what begins at a weekend begins on its Friday.
+                let weekday = (day + 3).rem_euclid(7);
+                let begun = weekday.min(4);
+                let days = i64::from(days);
+                day - (weekday - begun) + days + 2 * ((begun + days) / 5)
+            }
+        };
+        clock.start_of_day(last + 1)?.checked_sub(1)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -470,6 +512,31 @@ mod tests {
                 assert_eq!(clock.read(Written::Local(value)), None);
                 assert_eq!((clock.local_day(value), clock.end_of_day(value)), (None, None));
             }
+        }
+    }
+
+    #[test]
+    fn terms_end_with_their_hour_or_their_local_day() {
+        let clock = Clock::new(chrono_tz::Europe::Madrid);
+        let at = |text: &str| match parse(text) {
+            Some(written) => clock.read(written).expect("a time").0,
+            None => panic!("{text} is no time"),
+        };
+        // 30 October 2026 is a Friday; clocks are set back on 25 October.
+        for (begun, term, end) in [
+            ("2026-10-24 18:00:00", "48 hours", "2026-10-26 17:00:00"),
+            ("2026-10-30 18:00:00", "7 days", "2026-11-06 23:59:59.999999"),
+            ("2026-10-30 18:00:00", "1 working day", "2026-11-02 23:59:59.999999"),
+            ("2026-10-31 18:00:00", "1 working day", "2026-11-02 23:59:59.999999"),
+            ("2026-11-01 23:30:00", "5 working days", "2026-11-06 23:59:59.999999"),
+            ("2026-10-26 00:00:00", "5 working days", "2026-11-02 23:59:59.999999"),
+            ("2026-10-28 09:00:00", "12 working days", "2026-11-13 23:59:59.999999"),
+        ] {
+            let found = Term::parse(term).and_then(|term| term.end(&clock, at(begun)));
+            assert_eq!(found, Some(at(end)), "{term} from {begun}");
+        }
+        for wrong in ["", "2", "2 weeks", "0 days", "-1 days", "2  days", "99999 hours"] {
+            assert_eq!(Term::parse(wrong), None, "{wrong}");
         }
     }
 }

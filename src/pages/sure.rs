@@ -13,7 +13,8 @@ use crate::report::context::{
 };
 
 /// The feeds, in the order in which a person reads them.
-const FEEDS: [&str; 6] = ["surveys", "purchases", "tickets", "ticket_events", "interactions", "identities"];
+const FEEDS: [&str; 7] =
+    ["surveys", "purchases", "tickets", "ticket_events", "interactions", "follow_up_outcomes", "identities"];
 
 pub async fn sure(
     source: &Source<'_>,

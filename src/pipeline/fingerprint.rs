@@ -20,6 +20,8 @@ const NOT_IN_RESULTS: [&str; 7] =
     ["output", "landing", "memory_pool", "retention", "metrics_textfile", "contract", "lineage"];
 /// The same, of each table. Its address counts among the inputs.
 const NOT_IN_ROWS: [&str; 2] = ["url", "max_age_hours"];
+/// The same, of `[follow_ups]`.
+const NOT_IN_FOLLOW_UPS: [&str; 2] = ["output", "keep_days"];
 /// Settings of the catalogue, which has a hash of its own.
 const CATALOGUE: [&str; 2] = ["touchpoints", "own_catalogue_only"];
 
@@ -37,6 +39,11 @@ impl Fingerprint {
             if let Some(privacy) = settings.get_mut("privacy").and_then(Value::as_object_mut) {
                 // The list itself counts, not where it lies.
                 privacy.remove("erasure_list");
+            }
+            if let Some(follow_ups) = settings.get_mut("follow_ups").and_then(Value::as_object_mut) {
+                for key in NOT_IN_FOLLOW_UPS {
+                    follow_ups.remove(key);
+                }
             }
             for key in CATALOGUE {
                 let own = settings.remove(key).unwrap_or_default().to_string();
@@ -190,6 +197,7 @@ mod tests {
             "[contract]\non_change = \"warn\"\nvolume = { max_drop = 0.1, on_breach = \"stop\" }",
             "[analysis]\nwindow_days = 365",
             "[privacy]\nredact_comments = true\nerasure_list = \"e.csv\"",
+            "[follow_ups]\noutput = \"elsewhere\"\nkeep_days = 3",
         ] {
             assert_eq!(parts(same), plain, "{same}");
         }
@@ -204,6 +212,8 @@ mod tests {
             ("[journey]\nlookback_days = 30", "settings"),
             ("score = { scale = \"1-10\" }", "settings"),
             ("[privacy]\nredact_comments = false", "settings"),
+            ("[follow_ups]\ndue = { detractors = \"24 hours\" }", "settings"),
+            ("[follow_ups]\nowners = { passives = \"Desk\" }", "settings"),
             ("catalogue = \"replace\"", "catalogue"),
             (touchpoint, "catalogue"),
         ] {

@@ -9,6 +9,7 @@ use std::fmt;
 
 use ring::hmac;
 use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
 
 pub use redact::redact;
 
@@ -72,6 +73,20 @@ impl Serialize for Key {
     }
 }
 
+/// The id under which the follow-up of an answer is listed and comes back: 16 hexadecimal digits that say
+/// nothing about the answer's own id where there is a key. SHA-256, or its HMAC under the key.
+pub fn follow_up_id(key: Option<&Key>, response_id: &str) -> String {
+    // The separator stands in no id that a text export can hold: no pseudonym of another column is the same.
+    let named = format!("follow-up\u{1f}{response_id}");
+    let whole = match key {
+        Some(key) => key.pseudonym(&named),
+        None => format!("{:x}", Sha256::digest(named.as_bytes())),
+    };
+    whole.chars().take(FOLLOW_UP_DIGITS).collect()
+}
+
+const FOLLOW_UP_DIGITS: usize = 16;
+
 /// A cell as a person may be shown it.
 pub fn shown(text: &str, redacts: bool) -> Cow<'_, str> {
     if redacts { redact(text) } else { Cow::Borrowed(text) }
@@ -92,6 +107,14 @@ mod tests {
         let other = Key::new("K", &SECRET.replace('0', "1")).expect("long enough");
         assert_ne!(key.pseudonym("C-1"), other.pseudonym("C-1"));
         assert_ne!(key.id(), other.id());
+    }
+
+    /// Likewise, with `hashlib` and `hmac`, of "follow-up", U+001F and the id.
+    #[test]
+    fn a_follow_up_is_called_by_the_hash_of_its_answer() {
+        assert_eq!(follow_up_id(None, "R1"), "5cf2523999ea87ba");
+        let key = Key::new("K", SECRET);
+        assert_eq!(follow_up_id(key.as_ref(), "R1"), "8faadf44a60a2386");
     }
 
     #[test]

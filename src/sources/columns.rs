@@ -86,6 +86,9 @@ pub(super) fn read_columns(
         }
         outputs.extend(read_column(ctx, column, raw, is_text(&kind), &written)?);
     }
+    if !feed.one_of.is_empty() && !feed.one_of.iter().any(|name| typed.mapped.contains(*name)) {
+        return Err(missing_column(feed, &feed.one_of.join("` or `"), &schema, pinned));
+    }
     let extras = extra_columns(feed, columns, config, &schema)?;
     for name in extras {
         let Some(source) = source_of(&name)? else { continue };

@@ -6,7 +6,8 @@
 //!
 //! Who is meant: the values listed; the customer for whom a listed value stands alone; and the values that
 //! stand for that customer alone, by `identities` and by the rows of any feed. Whose rows: those that carry
-//! one of the values, those that name an order of theirs, and what happened to a ticket of theirs.
+//! one of the values, those that name an order of theirs, what happened to a ticket of theirs, and what came of following
+//! up on an answer of theirs.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -164,15 +165,19 @@ pub(super) async fn take_out<'a>(
     engine.keep("erased_values", engine.query(PERSONS).await?).await?;
 
     // Orders of theirs, then tickets: by what the row carries, and by the order that it names.
-    for (feed, name, key) in
-        [("purchases", "erased_orders", "order_id"), ("tickets", "erased_tickets", "ticket_id")]
-    {
+    for (feed, name, key) in [
+        ("purchases", "erased_orders", "order_id"),
+        ("tickets", "erased_tickets", "ticket_id"),
+        ("surveys", "erased_responses", "response_id"),
+    ] {
         let of_them = match feeds.iter().find(|(there, _)| *there == feed) {
             Some((_, typed)) => persons.keys_of(feed, typed, key).await?,
             None => engine.query(&format!("select '' as {key} where false")).await?,
         };
         engine.keep(name, of_them).await?;
     }
+    let of_them = "select follow_up_of(response_id) as follow_up_id from erased_responses";
+    engine.keep("erased_follow_ups", engine.query(of_them).await?).await?;
     let mut erased = Vec::new();
     for (feed, typed) in feeds {
         let left = persons.left(feed, typed).await?;
@@ -190,7 +195,7 @@ struct Persons<'a> {
 impl Persons<'_> {
     /// The kinds that a feed's rows carry; `identities` name persons in a way of their own.
     fn carried<'b>(&'b self, feed: &str, typed: &'b Typed) -> impl Iterator<Item = &'b String> {
-        let has_them = !matches!(feed, "identities" | "ticket_events");
+        let has_them = !matches!(feed, "identities" | "ticket_events" | "follow_up_outcomes");
         self.kinds.iter().filter(move |kind| has_them && typed.mapped.contains(*kind))
     }
 
@@ -238,7 +243,7 @@ impl Persons<'_> {
             let theirs = self.by_value(rows, kind, JoinType::LeftSemi).await?;
             all = all.union(theirs.select(vec![named(key)]).map_err(failed)?).map_err(failed)?;
         }
-        if feed == "tickets" {
+        if feed != "purchases" {
             let rows = self.engine.table(&before(feed)).await?;
             let theirs = self.by_key(rows, "order_id", "erased_orders", JoinType::LeftSemi).await?;
             all = all.union(theirs.select(vec![named(key)]).map_err(failed)?).map_err(failed)?;
@@ -255,6 +260,10 @@ impl Persons<'_> {
         match feed {
             "ticket_events" => self.by_key(rows, "ticket_id", "erased_tickets", JoinType::LeftAnti).await,
             "identities" => self.identities_left(rows).await,
+            "follow_up_outcomes" => {
+                let rows = self.by_key(rows, "response_id", "erased_responses", JoinType::LeftAnti).await?;
+                self.by_key(rows, "follow_up_id", "erased_follow_ups", JoinType::LeftAnti).await
+            }
             _ => self.by_key(rows, "order_id", "erased_orders", JoinType::LeftAnti).await,
         }
     }

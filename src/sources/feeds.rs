@@ -1,6 +1,6 @@
 //! The feeds and their canonical columns: the vocabulary that every mapping maps to.
 //!
-//! A feed's first column that is required is its key; `event_time` is the event's own time, the one that
+//! A feed's `key` names a row; `event_time` is the event's own time, the one that
 //! bounds and the as-of look at (who a value belongs to has none). Only these names have a meaning; any further column travels along.
 
 /// How a canonical column is read. A value that cannot be read becomes null with a note.
@@ -36,6 +36,7 @@ const KINDS: Words = Words {
 };
 const SIDES: Words = Words { known: &["company", "customer"], are_all: true };
 const OUTCOMES: Words = Words { known: &["answered", "unanswered", "abandoned"], are_all: false };
+const FOLLOW_UPS: Words = Words { known: &["reached", "not_reached", "resolved", "declined"], are_all: true };
 const IDENTITY_KINDS: Words = Words { known: &["customer_id", "email", "phone"], are_all: false };
 
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +54,8 @@ pub struct Feed {
     /// The columns that together name a row.
     pub key: &'static [&'static str],
     pub event_time: Option<&'static str>,
+    /// Of these columns at least one is needed; none: nothing beside the required ones.
+    pub one_of: &'static [&'static str],
     pub columns: &'static [Column],
 }
 
@@ -86,6 +89,7 @@ pub const FEEDS: &[Feed] = &[
         row: "answer",
         key: &["response_id"],
         event_time: Some("responded_at"),
+        one_of: &[],
         columns: &[
             required("response_id", Text),
             required("responded_at", Time),
@@ -99,6 +103,7 @@ pub const FEEDS: &[Feed] = &[
             optional("comment", Text),
             optional("weight", Number),
             optional("sent_at", Time),
+            optional("do_not_contact", Flag),
         ],
     },
     Feed {
@@ -106,6 +111,7 @@ pub const FEEDS: &[Feed] = &[
         row: "purchase",
         key: &["order_id"],
         event_time: Some("ordered_at"),
+        one_of: &[],
         columns: &[
             required("order_id", Text),
             required("ordered_at", Time),
@@ -129,6 +135,7 @@ pub const FEEDS: &[Feed] = &[
         row: "ticket",
         key: &["ticket_id"],
         event_time: Some("opened_at"),
+        one_of: &[],
         columns: &[
             required("ticket_id", Text),
             required("opened_at", Time),
@@ -153,6 +160,7 @@ pub const FEEDS: &[Feed] = &[
         row: "ticket event",
         key: &["ticket_id", "occurred_at", "event"],
         event_time: Some("occurred_at"),
+        one_of: &[],
         columns: &[
             required("ticket_id", Text),
             required("occurred_at", Time),
@@ -164,6 +172,7 @@ pub const FEEDS: &[Feed] = &[
         row: "interaction",
         key: &["interaction_id"],
         event_time: Some("occurred_at"),
+        one_of: &[],
         columns: &[
             required("interaction_id", Text),
             required("occurred_at", Time),
@@ -181,10 +190,28 @@ pub const FEEDS: &[Feed] = &[
         ],
     },
     Feed {
+        name: "follow_up_outcomes",
+        row: "outcome of a follow-up",
+        // A row that names its answer one way only is compared in judged_follow_up_outcomes.sql.
+        key: &["follow_up_id", "response_id", "contacted_at"],
+        event_time: Some("contacted_at"),
+        one_of: &["response_id", "follow_up_id"],
+        columns: &[
+            optional("response_id", Text),
+            optional("follow_up_id", Text),
+            required("contacted_at", Time),
+            required("outcome", Word(&FOLLOW_UPS)),
+            optional("root_cause", Text),
+            optional("resolved_at", Time),
+            optional("team", Text),
+        ],
+    },
+    Feed {
         name: "identities",
         row: "identity",
         key: &["customer_id", "kind", "value"],
         event_time: None,
+        one_of: &[],
         columns: &[
             required("customer_id", Text),
             required("kind", Word(&IDENTITY_KINDS)),
