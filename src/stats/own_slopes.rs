@@ -16,7 +16,7 @@ use super::measures::Estimate;
 use super::pooling::reml;
 use super::problem::State;
 use super::quantiles::chi_squared_p_value;
-use super::standardise::slopes;
+use super::standardise::{nps_points as points, slopes};
 
 const FEWEST_EXPOSED: u64 = 40;
 
@@ -282,7 +282,6 @@ impl Split {
             let left = || columns.iter().copied().filter(|c| !undone[usize::from(*c)]);
             let p = fit.probabilities_at(others(), &[slope[0], slope[1]]);
             let p0 = fit.probabilities_at(left(), &[0.0; 2]);
-            let points = |p: [f64; 2]| 100.0 * (1.0 - p[0] - 2.0 * p[1]);
             let gain = [points(p0) - points(p), p[1] - p0[1]];
             gains[row] = Some(gain);
             let of = |p: [f64; 2]| {

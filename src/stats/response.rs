@@ -12,7 +12,7 @@ use super::logit::{self, Cell, Fit, NoFit, Penalty};
 use super::measures::Estimate;
 use super::patterns::NONE;
 use super::problem::{Fault, Problem, State};
-use super::standardise::slopes;
+use super::standardise::{nps_points as points, slopes};
 
 /// Chances of answering.
 #[derive(Debug)]
@@ -167,7 +167,6 @@ fn nps_points(analysis: &Analysis, fitted: &Fitted, touchpoint: usize) -> (f64, 
         }
         let share = model.weights[row].iter().sum::<f64>() / total;
         let left = || columns.iter().copied().filter(|c| !undone[usize::from(*c)]);
-        let points = |p: [f64; 2]| 100.0 * (1.0 - p[0] - 2.0 * p[1]);
         let of = |p: [f64; 2]| {
             let (detractor, promoter) = slopes(p);
             [0, 1].map(|a| 100.0 * share * (promoter[a] - detractor[a]))
