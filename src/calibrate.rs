@@ -22,7 +22,6 @@ mod wrong;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use figures::Figures;
 use sample::Touchpoints;
@@ -35,6 +34,7 @@ use crate::error::{Error, Result};
 use crate::generate::World;
 use crate::generate::truth::{self, Plan, Truth};
 use crate::progress::Progress;
+use crate::stats::chunks;
 use crate::store::Store;
 
 /// What is to be run.
@@ -92,7 +92,7 @@ pub async fn run(request: &Request, progress: &dyn Progress) -> Result<Outcome> 
         progress.begins(scenario.name);
         let setting = Setting { scenario, touchpoints: &touchpoints, population, seed: request.seed };
         let worlds = worlds(scenario, request);
-        let shown: Vec<Shown> = in_parallel(worlds, request.threads, |number| setting.show(number));
+        let shown: Vec<Shown> = chunks::each(worlds, request.threads, |number| setting.show(number));
         all.push(Figures::of(scenario, &shown));
         progress.ends(scenario.name, worlds as u64);
     }
@@ -134,7 +134,7 @@ fn populations(chosen: &[Scenario], orders: u64, plan: Plan, request: &Request) 
             kinds.push((scenario.twists, scenario.whose));
         }
     }
-    let truths = in_parallel(kinds.len(), request.threads, |kind| {
+    let truths = chunks::each(kinds.len(), request.threads, |kind| {
         let (twists, whose) = kinds[kind];
         truth::of_world(&World { seed: !request.seed, twists, ..World::default() }, plan, whose, orders)
     });
@@ -143,34 +143,6 @@ fn populations(chosen: &[Scenario], orders: u64, plan: Plan, request: &Request) 
         kind.map(|kind| truths[kind].clone()).unwrap_or_default()
     };
     chosen.iter().map(of).collect()
-}
-
-/// `work` of every number below `many`, in their order, whatever thread did it.
-fn in_parallel<T: Send>(many: usize, threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let next = AtomicUsize::new(0);
-    let take = || {
-        let mut done = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= many {
-                return done;
-            }
-            done.push((number, work(number)));
-        }
-    };
-    let mut done: Vec<(usize, T)> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.clamp(1, many.max(1))).map(|_| scope.spawn(take)).collect();
-        let mut done = take();
-        for other in others {
-            match other.join() {
-                Ok(more) => done.extend(more),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        done
-    });
-    done.sort_by_key(|(number, _)| *number);
-    done.into_iter().map(|(_, shown)| shown).collect()
 }
 
 #[cfg(test)]
@@ -190,7 +162,7 @@ mod tests {
         let population = truth::of_world(&world, touchpoints.plan, scenario.whose, 400_000);
         let setting = Setting { scenario, touchpoints: &touchpoints, population: &population, seed: 7 };
         let ids = touchpoints.ids().map(str::to_string).collect();
-        (in_parallel(worlds, 2, |number| setting.show(number)), ids)
+        (chunks::each(worlds, 2, |number| setting.show(number)), ids)
     }
 
     /// A right method that is handed in as a wrong one is not seen to be wrong; and one whose standard errors
@@ -229,7 +201,7 @@ mod tests {
     /// Whatever the number of threads, the same worlds show the same.
     #[test]
     fn threads_change_nothing() {
-        let doubled = |threads| in_parallel(20, threads, |number| 2 * number);
+        let doubled = |threads| chunks::each(20, threads, |number| 2 * number);
         assert_eq!(doubled(1), doubled(3));
         assert_eq!(doubled(2)[19], 38);
     }

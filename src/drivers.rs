@@ -26,6 +26,7 @@ mod journeys;
 mod met;
 pub mod nonresponse;
 mod order_check;
+mod parts;
 pub mod placebos;
 mod sensitivity;
 mod terms;
@@ -43,6 +44,7 @@ use crate::stats::analysis::Analysis;
 use crate::stats::problem::Fault;
 use estimates::{Estimates, Rules};
 use inputs::Answers;
+use parts::Part;
 
 /// Of everything drawn at random here: the same answers give the same figures.
 const SEED: u64 = 20_261_031;
@@ -100,6 +102,13 @@ fn work_out(
         }
         None => None,
     };
+    let weighted_ones = journeys.as_ref().filter(|_| nonresponse.is_some());
+    let same_answers = match weighted_ones.map(|journeys| journeys.take_part(answers.len())) {
+        Some(ones) => Part::of(parts::SAME_ANSWERS, &ones, &problem, threads).map_err(put_wrongly)?,
+        None => None,
+    };
+    let by_order = answers.are_about_an_order();
+    let by_order = Part::of(parts::BY_ORDER, &by_order, &problem, threads).map_err(put_wrongly)?;
     let sensitivity = sensitivity::Sensitivity::of(analysis, estimates, &rules);
     let rails = guardrails::Looked {
         answers,
@@ -111,6 +120,8 @@ fn work_out(
         next_order_bad: placebos::next_order_bad(answers, threads).map_err(put_wrongly)?.as_ref(),
         at_sending: placebos::at_sending(answers, threads).map_err(put_wrongly)?.as_ref(),
         nonresponse: nonresponse.as_ref(),
+        same_answers: same_answers.as_ref(),
+        by_order: by_order.as_ref(),
         turning_ratios: &sensitivity.turning,
         homogeneity: &verdicts::homogeneity(answers, &own),
     }
@@ -119,6 +130,7 @@ fn work_out(
 
     let mut rows = effects::rows(answers, analysis, estimates, comparisons, &own);
     rows.extend(nonresponse.iter().flat_map(|found| effects::weighted(answers, found)));
+    rows.extend([&same_answers, &by_order].into_iter().flatten().flat_map(|part| part.rows(answers)));
     let mut said = verdicts::of_the_whole(catalogue, answers, analysis, estimates, &holds);
     said.extend(verdicts::of_segments(&rows, estimates, answers));
     rows.extend(raw);

@@ -26,30 +26,14 @@ use crate::engine::{self, Engine, mapped};
 use crate::error::{Error, Result};
 use crate::sources::feeds;
 use crate::sources::typed::Typed;
+use crate::stats::problem::State;
 
-/// What an answer's state of a touchpoint can be; the number is the state's code inside the engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    No = 0,
-    Yes = 1,
-    TooEarly = 2,
-    Unknown = 3,
-    NotMeasured = 4,
+/// A state's code inside the engine is its number.
+trait Coded {
+    fn code(self) -> Expr;
 }
 
-impl State {
-    const ALL: [State; 5] = [State::No, State::Yes, State::TooEarly, State::Unknown, State::NotMeasured];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            State::No => "no",
-            State::Yes => "yes",
-            State::TooEarly => "too_early",
-            State::Unknown => "unknown",
-            State::NotMeasured => "not_measured",
-        }
-    }
-
+impl Coded for State {
     fn code(self) -> Expr {
         lit(self as i64)
     }

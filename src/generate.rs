@@ -71,6 +71,9 @@ pub struct Twists {
     pub has_no_order_ids: bool,
 }
 
+/// `Twists::store_effect_sd` of worlds whose stores differ.
+pub const STORE_EFFECT_SD: f64 = 0.3;
+
 /// Who answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Response {

@@ -3,7 +3,7 @@
 
 use super::method::Method;
 use crate::generate::truth::Whose;
-use crate::generate::{Response, Twists};
+use crate::generate::{Response, STORE_EFFECT_SD, Twists};
 
 /// A wrong method, and the touchpoint whose truth its intervals must miss.
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +110,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario {
             name: "store effects",
             sentence: "what lateness does differs from store to store",
-            twists: Twists { store_effect_sd: 0.3, ..PLAIN },
+            twists: Twists { store_effect_sd: STORE_EFFECT_SD, ..PLAIN },
             worlds: 200,
             fewest: 6,
             mutants: &[Mutant { method: Method::WholeApplied, misses: "late" }],

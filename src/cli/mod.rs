@@ -528,7 +528,7 @@ fn twists(names: &[TwistName]) -> generate::Twists {
             TwistName::ResponseByClassAndTickets => {
                 twists.response = generate::Response::ByClassAndTickets;
             }
-            TwistName::StoreEffects => twists.store_effect_sd = 0.5,
+            TwistName::StoreEffects => twists.store_effect_sd = generate::STORE_EFFECT_SD,
             TwistName::StoreWeekShocks => twists.store_week_sd = 0.5,
             TwistName::NoOrderIds => twists.has_no_order_ids = true,
         }

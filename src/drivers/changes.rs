@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::exposures::batch;
 use crate::stats::analysis::Analysis;
 use crate::stats::change::{self, Change, Part};
-use crate::stats::problem::{Class, Fault};
+use crate::stats::problem::Fault;
 
 /// Fewer answers than this in one of two periods leave nothing to divide; nor do fewer than so many for each
 /// column of the model, which is fitted in each period alone.
@@ -64,14 +64,11 @@ pub fn parts(answers: &Answers, threads: usize) -> Result<Result<RecordBatch>, F
 
 /// NPS of the answers of a period that are in the fit.
 fn observed_nps(answers: &Answers, period: usize) -> f64 {
-    let of =
-        answers.periods.codes.iter().zip(&answers.classes).filter(|(code, _)| usize::from(**code) == period);
-    let (sum, n) = of.fold((0.0, 0.0), |(sum, n), (_, class)| match class {
-        Class::Promoter => (sum + 100.0, n + 1.0),
-        Class::Passive => (sum, n + 1.0),
-        Class::Detractor => (sum - 100.0, n + 1.0),
-    });
-    if n > 0.0 { sum / n } else { 0.0 }
+    let mut classes = [0.0; 3];
+    let of = answers.periods.codes.iter().zip(&answers.classes);
+    of.filter(|(code, _)| usize::from(**code) == period)
+        .for_each(|(_, class)| classes[*class as usize] += 1.0);
+    change::observed_nps(&classes)
 }
 
 /// `observed`: the change as it was seen. Fits reproduce it, but for Firth's penalty: what that leaves is said.

@@ -10,12 +10,13 @@ use super::estimates::Estimates;
 use super::inputs::{Answers, LAG};
 use super::nonresponse;
 use super::order_check::Pair;
+use super::parts::Part;
 use super::placebos::{self, AtSending, Found};
 use super::terms;
 use super::verdicts::Differs;
 use crate::error::Result;
 use crate::exposures::batch;
-use crate::stats::analysis::{Analysis, Missing};
+use crate::stats::analysis::{Analysis, Fitted, Missing};
 use crate::stats::effects::Estimand;
 use crate::stats::guardrails;
 use crate::stats::placebo::Placebo;
@@ -45,6 +46,8 @@ pub struct Looked<'a> {
     pub next_order_bad: Option<&'a Placebo>,
     pub at_sending: Option<&'a AtSending>,
     pub nonresponse: Option<&'a nonresponse::Found>,
+    pub same_answers: Option<&'a Part>,
+    pub by_order: Option<&'a Part>,
     pub turning_ratios: &'a [Option<f64>],
     pub homogeneity: &'a [Differs],
 }
@@ -168,6 +171,13 @@ impl Looked<'_> {
             rails.push(run("nonresponse", "of them answered, as a share").value(share));
             rails.push(run("nonresponse", "answers whose weight was trimmed").value(found.trimmed as f64));
         }
+        let by_order = self.answers.are_about_an_order();
+        let by_customer = by_order.iter().filter(|by_order| !**by_order).count();
+        let linked = run("linked_by_customer", "answers about no order in particular, as a share");
+        rails.push(linked.value(by_customer as f64 / all as f64).words(
+            "what they had met is what their customer met on all orders of the lookback: another question, \
+             answered in one figure with that of the others",
+        ));
         let lag = self.answers.covariates.iter().any(|covariate| covariate.name == LAG);
         let mut adjusted = run("lag_adjusted", "days from delivery to answer are held equal");
         adjusted.holds = Some(lag);
@@ -267,10 +277,10 @@ impl Looked<'_> {
             Some(Missing::NotMeasured) | None => None,
         };
         rails.extend(why.map(|why| Rail::of(at, "alias", "").words(why)));
-        if fitted.is_ok_and(|fitted| fitted.fit.is_penalised) {
-            let words =
-                "estimated with Firth's penalty: some touchpoint is thin, or tells the class for sure";
-            rails.push(Rail::of(at, "penalty", "").words(words));
+        if let Ok(fitted) = fitted
+            && fitted.fit.is_penalised
+        {
+            rails.extend(self.of_the_penalty(at, fitted));
         }
         self.of_the_order(at, rails);
         if let Some(comparison) = &self.comparisons[at] {
@@ -298,11 +308,49 @@ impl Looked<'_> {
                 "weighted by how seldom journeys like theirs are answered; rpt_effects has its interval";
             let rail = Rail::of(at, "nonresponse", "NPS points, weighted");
             rails.push(rail.value(weighted.nps_points.value).words(words));
+            if let Some(Ok(plain)) = self.same_answers.map(|part| &part.effects.of[at]) {
+                let rail = Rail::of(at, "nonresponse", "NPS points of the same answers, unweighted");
+                rails.push(rail.value(plain.measures.nps_points.value));
+            }
+        }
+        if let Some(Ok(of_orders)) = self.by_order.map(|part| &part.effects.of[at]) {
+            let words = "rpt_effects has its interval, and the risk per exposed answer";
+            let rail = Rail::of(at, "linked_by_customer", "NPS points among answers about an order");
+            rails.push(rail.value(of_orders.measures.nps_points.value).words(words));
         }
         if let Some(ratio) = self.turning_ratios[at] {
             let words = "detractors answering so much more readily than promoters would turn the verdict";
             rails.push(Rail::of(at, "turning_ratio", "").value(ratio).words(words));
         }
+    }
+
+    /// Why a model was fitted with a penalty: which touchpoints in it are thin, which columns separate.
+    fn of_the_penalty(&self, at: usize, fitted: &Fitted) -> Vec<Rail> {
+        let analysis = self.analysis;
+        let thin: Vec<&str> = analysis
+            .thin_in(&fitted.model)
+            .map(|touchpoint| self.answers.touchpoints[touchpoint].id.as_str())
+            .collect();
+        let words = match thin.is_empty() {
+            true => "estimated with Firth's penalty, as columns separate".to_string(),
+            false => format!("estimated with Firth's penalty, as few met or were spared {}", thin.join(", ")),
+        };
+        let mut rails = vec![Rail::of(at, "penalty", "").words(words)];
+        for column in &fitted.fit.separating {
+            let of = fitted.model.answers_by_class(*column as u16);
+            let lacking: Vec<&str> = ["promoter", "passive", "detractor"]
+                .into_iter()
+                .zip(of)
+                .filter_map(|(class, weight)| (weight <= 0.0).then_some(class))
+                .collect();
+            let words = match lacking.is_empty() {
+                true => "together with others it tells a class for sure".to_string(),
+                false => format!("of its answers none is a {}", lacking.join(" or ")),
+            };
+            let name = terms::name(analysis, fitted.model.columns[*column]);
+            rails.push(Rail::of(at, "separation", name).value(of.iter().sum()).words(words));
+        }
+        rails
     }
 
     fn of_the_order(&self, at: usize, rails: &mut Vec<Rail>) {

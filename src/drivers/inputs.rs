@@ -106,6 +106,8 @@ pub struct Answers {
     pub periods: Levels,
     /// Bins of doses, by the name of their column.
     pub doses: Vec<Levels>,
+    /// `order` or `customer`: what each answer is about.
+    scopes: Levels,
     pub met: Met,
 }
 
@@ -120,7 +122,8 @@ impl Answers {
         let segments: Vec<String> = config.segments.iter().map(|name| format!("seg_{name}")).collect();
         let covariates = covariate_names(config);
         let doses = doses::columns();
-        let mut leveled: Vec<String> = vec!["cluster".into(), "store_week".into(), "period".into()];
+        let mut leveled: Vec<String> =
+            ["cluster", "store_week", "period", "scope"].map(String::from).to_vec();
         for name in segments.iter().chain(&covariates).chain(&doses) {
             if !leveled.contains(name) {
                 leveled.push(name.clone());
@@ -172,6 +175,7 @@ impl Answers {
             segments: segments.iter().map(levels).collect(),
             periods: levels(&"period".to_string()),
             doses: doses.iter().map(levels).collect(),
+            scopes: levels(&"scope".to_string()),
             clusters: std::mem::take(&mut dictionaries.entry("cluster").or_default().codes),
             store_weeks: std::mem::take(&mut dictionaries.entry("store_week").or_default().codes),
             cluster: config.analysis.cluster,
@@ -187,6 +191,12 @@ impl Answers {
 
     pub fn is_empty(&self) -> bool {
         self.classes.is_empty()
+    }
+
+    /// Per answer, whether it says which order it is about.
+    pub fn are_about_an_order(&self) -> Vec<bool> {
+        let order = self.scopes.code(Some("order"));
+        self.scopes.codes.iter().map(|code| Some(*code) == order).collect()
     }
 
     /// The position in the fit of a touchpoint of the catalogue.

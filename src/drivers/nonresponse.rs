@@ -161,6 +161,13 @@ impl Journeys {
         }))
     }
 
+    /// Per answer of the fit, whether a journey has it, and so it a weight.
+    pub fn take_part(&self, answers: usize) -> Vec<bool> {
+        let mut take_part = vec![false; answers];
+        self.answer_of.iter().flatten().for_each(|answer| take_part[*answer as usize] = true);
+        take_part
+    }
+
     /// Effects of the answers (the problem of the fit) under weights; none where no model of answering comes to
     /// rest.
     ///

@@ -128,13 +128,18 @@ impl<'a> Analysis<'a> {
         near: Option<&Fitted>,
     ) -> Result<Fitted, NoFit> {
         let model = self.columns.model(&self.patterns, has, covariate);
-        let is_thin = (0..self.touchpoints())
-            .any(|t| model.column(t, State::Yes).is_some() && self.support[t].is_thin());
+        let is_thin = self.thin_in(&model).next().is_some();
         let penalty = if is_thin { Penalty::Always } else { Penalty::WhenSeparated };
         let start = near.map(|near| near.coefficients_for(&model));
         let cells = logit::cells(&model.weights);
         let fit = logit::fit::<2>(&model.rows, &cells, penalty, start.as_deref(), self.threads)?;
         Ok(Fitted { model, fit })
+    }
+
+    /// Thin touchpoints with a column in a model.
+    pub fn thin_in(&self, model: &Model) -> impl Iterator<Item = usize> {
+        (0..self.touchpoints())
+            .filter(|t| model.column(*t, State::Yes).is_some() && self.support[*t].is_thin())
     }
 
     /// Why there is no estimate for a touchpoint in a fit; none if there can be one.

@@ -13,7 +13,7 @@ use super::influence::{covariance, pulls};
 use super::logit::{self, Cell, Fit, NoFit, Penalty, Rows};
 use super::patterns::NONE;
 use super::quantiles::t_quantile;
-use super::standardise::slopes;
+use super::standardise::{nps_points, slopes};
 
 /// A part of the change in NPS points, with its 95% interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -275,7 +275,7 @@ impl Periods {
                 (0..2).for_each(|a| eta[a] += self.fits[source(c)].coefficients[2 * c + a]);
             }
             let (p, _) = logit::softmax(eta);
-            let nps = 100.0 * (1.0 - p[0] - 2.0 * p[1]);
+            let nps = nps_points(p);
             total += weight * tilt;
             moved.value += weight * tilt * nps;
             rows.push((weight * tilt, tilt, p, nps));
@@ -384,7 +384,8 @@ fn share_out(two: &Periods, block: &Moved, linear: &[Moved]) -> Vec<Moved> {
 
 /// The observed change, for the check that nothing is lost.
 pub fn observed_nps(weights: &[f64; 3]) -> f64 {
-    100.0 * (weights[0] - weights[2]) / weights.iter().sum::<f64>()
+    let all = weights.iter().sum::<f64>();
+    if all > 0.0 { 100.0 * (weights[0] - weights[2]) / all } else { 0.0 }
 }
 
 #[cfg(test)]

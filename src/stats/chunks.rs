@@ -25,20 +25,24 @@ pub fn map_heavy<T: Send>(
     work: impl Fn(Range<usize>) -> T + Sync,
 ) -> Vec<T> {
     let pieces = items.div_ceil(fewest).clamp(1, MOST_PIECES);
-    let range = |piece: usize| piece * items / pieces..(piece + 1) * items / pieces;
-    let threads = threads.clamp(1, pieces);
+    each(pieces, threads, |piece| work(piece * items / pieces..(piece + 1) * items / pieces))
+}
+
+/// `work` of every number below `many`, in their order, whatever thread did it.
+pub fn each<T: Send>(many: usize, threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let threads = threads.clamp(1, many.max(1));
     if threads == 1 {
-        return (0..pieces).map(|piece| work(range(piece))).collect();
+        return (0..many).map(work).collect();
     }
     let next = AtomicUsize::new(0);
     let take = || {
         let mut done = Vec::new();
         loop {
-            let piece = next.fetch_add(1, Ordering::Relaxed);
-            if piece >= pieces {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= many {
                 return done;
             }
-            done.push((piece, work(range(piece))));
+            done.push((number, work(number)));
         }
     };
     let mut done: Vec<(usize, T)> = std::thread::scope(|scope| {
@@ -52,7 +56,7 @@ pub fn map_heavy<T: Send>(
         }
         done
     });
-    done.sort_by_key(|(piece, _)| *piece);
+    done.sort_by_key(|(number, _)| *number);
     done.into_iter().map(|(_, result)| result).collect()
 }
 

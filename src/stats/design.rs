@@ -325,6 +325,12 @@ impl Model {
         (column != REFERENCE).then_some(usize::from(column))
     }
 
+    /// Weight of the answers that have a column, by class.
+    pub fn answers_by_class(&self, column: u16) -> [f64; 3] {
+        let with = (0..self.rows.len()).filter(|row| self.rows.columns(*row).contains(&column));
+        with.fold([0.0; 3], |sum, row| [0, 1, 2].map(|class| sum[class] + self.weights[row][class]))
+    }
+
     /// Why a touchpoint was dropped from this model.
     pub fn why_dropped(&self, touchpoint: usize) -> Option<&Dropped> {
         let wanted = Column::State { touchpoint, state: State::Yes };

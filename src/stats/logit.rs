@@ -115,6 +115,8 @@ pub struct Fit<const Q: usize> {
     pub probabilities: Vec<[f64; Q]>,
     pub iterations: usize,
     pub is_penalised: bool,
+    /// Columns that made the penalty needed: whose answers lack a class, or whose slopes ran away without it.
+    pub separating: Vec<usize>,
 }
 
 /// Why there is no fit.
@@ -152,24 +154,37 @@ pub fn fit<const Q: usize>(
         return Err(NoFit::NoAnswers);
     }
     let task = Task { rows, cells, threads };
-    if penalty != Penalty::Always {
-        let found = if penalty == Penalty::WhenSeparated && task.has_empty_cell() {
-            Err(NoFit::Separated)
-        } else {
-            let begun = match start {
-                Some(start) => start.to_vec(),
-                None => task.start(),
-            };
-            task.newton(begun, false)
+    let mut separating = if penalty == Penalty::Never { Vec::new() } else { task.with_empty_cells() };
+    if penalty != Penalty::Always && separating.is_empty() {
+        let begun = match start {
+            Some(start) => start.to_vec(),
+            None => task.start(),
         };
-        match found {
+        match task.newton(begun, false) {
             Ok(fit) if penalty == Penalty::Never || !fit.looks_separated() => return Ok(fit),
-            Err(reason) if penalty == Penalty::Never => return Err(reason),
-            _ => {}
+            Err(broken) if penalty == Penalty::Never => return Err(broken.reason),
+            Ok(fit) => separating = far_away::<Q>(&fit.coefficients),
+            Err(broken) => separating = far_away::<Q>(&broken.at),
         }
     }
     let begun = start.map_or_else(|| vec![0.0; rows.width() * Q], <[f64]>::to_vec);
-    task.newton(begun, true).or_else(|_| task.newton(vec![0.0; rows.width() * Q], true))
+    let found = task.newton(begun, true).or_else(|_| task.newton(vec![0.0; rows.width() * Q], true));
+    found.map(|fit| Fit { separating, ..fit }).map_err(|broken| broken.reason)
+}
+
+/// Columns, but for the constant, whose slopes have run further than any real one does.
+fn far_away<const Q: usize>(coefficients: &[f64]) -> Vec<usize> {
+    let slopes = coefficients.chunks(Q).enumerate().skip(1);
+    slopes
+        .filter(|(_, of)| of.iter().any(|beta| beta.abs() > LARGEST_COEFFICIENT))
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// Newton's method gave up: why, and where.
+struct Broken {
+    reason: NoFit,
+    at: Vec<f64>,
 }
 
 /// log-likelihood of the model with a constant only.
@@ -304,19 +319,20 @@ impl<const Q: usize> Task<'_, Q> {
         if beta.iter().all(|b| b.is_finite() && b.abs() < LARGEST_COEFFICIENT) { beta } else { start }
     }
 
-    fn newton(&self, start: Vec<f64>, is_penalised: bool) -> Result<Fit<Q>, NoFit> {
-        let failed = if is_penalised { NoFit::NotConverged } else { NoFit::Separated };
+    fn newton(&self, start: Vec<f64>, is_penalised: bool) -> Result<Fit<Q>, Broken> {
+        let reason = if is_penalised { NoFit::NotConverged } else { NoFit::Separated };
+        let failed = |at: &[f64]| Broken { reason, at: at.to_vec() };
         let at_rest = if is_penalised { AT_REST_PENALISED } else { AT_REST };
         let mut beta = start;
         let mut pass = self.pass(&beta);
-        let mut factor = Factor::of(&pass.information).ok_or(failed)?;
+        let mut factor = Factor::of(&pass.information).ok_or_else(|| failed(&beta))?;
         let mut seen = Curvature::default();
         for iterations in 1..=MOST_ITERATIONS {
             let mut inverse = None;
             let mut step = if is_penalised {
                 let metric = self.add_penalty(inverse.insert(factor.inverse()), &mut pass);
                 seen.ends_at(&pass.gradient);
-                seen.step(&pass.gradient, &Factor::of(&metric).ok_or(failed)?)
+                seen.step(&pass.gradient, &Factor::of(&metric).ok_or_else(|| failed(&beta))?)
             } else {
                 factor.solve(&pass.gradient)
             };
@@ -330,10 +346,11 @@ impl<const Q: usize> Task<'_, Q> {
                     probabilities: pass.probabilities,
                     iterations,
                     is_penalised,
+                    separating: Vec::new(),
                 });
             }
             if !is_penalised && beta.iter().skip(Q).any(|beta| beta.abs() > 2.0 * LARGEST_COEFFICIENT) {
-                return Err(NoFit::Separated);
+                return Err(failed(&beta));
             }
             let longest = step.iter().fold(0.0f64, |most, s| most.max(s.abs()));
             if longest > 5.0 {
@@ -357,12 +374,12 @@ impl<const Q: usize> Task<'_, Q> {
                 }
                 halvings += 1;
                 if halvings > 30 {
-                    return Err(failed);
+                    return Err(failed(&beta));
                 }
                 step.iter_mut().for_each(|s| *s *= 0.5);
             }
         }
-        Err(failed)
+        Err(failed(&beta))
     }
 
     fn pass(&self, beta: &[f64]) -> Pass<Q> {
@@ -517,9 +534,9 @@ impl<const Q: usize> Task<'_, Q> {
     }
 
     /// Whether some column of ones never meets some class: its slope would run away.
-    fn has_empty_cell(&self) -> bool {
+    fn with_empty_cells(&self) -> Vec<usize> {
         if !self.rows.values.is_empty() {
-            return false;
+            return Vec::new();
         }
         let mut totals = vec![0.0; self.rows.width()];
         let mut free = vec![[0.0; Q]; self.rows.width()];
@@ -531,10 +548,11 @@ impl<const Q: usize> Task<'_, Q> {
                 }
             }
         }
-        totals.iter().zip(&free).any(|(total, free)| {
-            let reference = total - free.iter().sum::<f64>();
-            reference <= 1e-9 * total || free.iter().any(|weight| *weight <= 0.0)
-        })
+        let lacks_a_class = |(_, (total, free)): &(usize, (&f64, &[f64; Q]))| {
+            let reference = *total - free.iter().sum::<f64>();
+            reference <= 1e-9 * *total || free.iter().any(|weight| *weight <= 0.0)
+        };
+        totals.iter().zip(&free).enumerate().filter(lacks_a_class).map(|(column, _)| column).collect()
     }
 }
 
@@ -611,6 +629,7 @@ mod tests {
         rows.push(&[0, 2]);
         let found = fit::<2>(&rows, &cells(&counts), Penalty::WhenSeparated, None, 1).unwrap();
         assert!(found.is_penalised);
+        assert_eq!(found.separating, [2]);
         for (counts, p) in counts.iter().zip(&found.probabilities) {
             let total: f64 = counts.iter().sum();
             for class in 0..2 {
@@ -620,6 +639,17 @@ mod tests {
         }
         let refused = fit::<2>(&rows, &cells(&counts), Penalty::Never, None, 1);
         assert!(refused.is_err() || refused.is_ok_and(|fit| fit.looks_separated()));
+    }
+
+    /// Two columns that each have all classes, and together tell one: the second and third run away together.
+    #[test]
+    fn columns_that_separate_together_are_named() {
+        let counts = [[40.0, 30.0, 30.0], [0.0, 0.0, 12.0], [5.0, 5.0, 0.0], [20.0, 30.0, 40.0]];
+        let mut rows = Rows::new(4);
+        [&[0][..], &[0, 1], &[0, 1, 2], &[0, 3]].into_iter().for_each(|row| rows.push(row));
+        let found = fit::<2>(&rows, &cells(&counts), Penalty::WhenSeparated, None, 1).unwrap();
+        assert!(found.is_penalised && found.separating.contains(&2), "{:?}", found.separating);
+        assert!(!found.separating.contains(&3));
     }
 
     /// Without empty cells: observed shares; from far away as well, by step control.

@@ -16,7 +16,7 @@ use super::measures::Estimate;
 use super::pooling::reml;
 use super::problem::State;
 use super::quantiles::chi_squared_p_value;
-use super::standardise::slopes;
+use super::standardise::{nps_points as points, slopes};
 
 const FEWEST_EXPOSED: u64 = 40;
 
@@ -282,7 +282,6 @@ impl Split {
             let left = || columns.iter().copied().filter(|c| !undone[usize::from(*c)]);
             let p = fit.probabilities_at(others(), &[slope[0], slope[1]]);
             let p0 = fit.probabilities_at(left(), &[0.0; 2]);
-            let points = |p: [f64; 2]| 100.0 * (1.0 - p[0] - 2.0 * p[1]);
             let gain = [points(p0) - points(p), p[1] - p0[1]];
             gains[row] = Some(gain);
             let of = |p: [f64; 2]| {
@@ -392,7 +391,8 @@ mod tests {
         }
         assert!(rejected <= 9, "{rejected} of {worlds}");
         let varied = Switches { varies: 0.5, ..PLAIN };
-        let (mut held, mut all, mut seen) = (0, 0, 0);
+        let (mut held, mut all, mut seen, mut squares) = (0, 0, 0, 0.0);
+        let worlds = 120;
         for seed in 0..worlds {
             let world = World::new(4_000, 700 + seed, varied);
             let problem = world.problem();
@@ -405,12 +405,18 @@ mod tests {
                 let truth = planted::late_in_region(varied, region, world.of_region[usize::from(region)]);
                 let found = own.levels[level].as_ref().unwrap().nps_points.process.unwrap();
                 held += u32::from(found.low <= truth && truth <= found.high);
+                let half = 0.5 * (found.high - found.low);
+                squares += (1.96 * (0.5 * (found.low + found.high) - truth) / half).powi(2);
                 all += 1;
             }
         }
         let share = f64::from(held) / f64::from(all);
-        println!("rejected {rejected}, seen {seen} of {worlds}, held {share}");
-        assert!((0.92..=0.985).contains(&share), "{share}");
-        assert!(seen > 30, "{seen}");
+        let square = squares / f64::from(all);
+        println!("rejected {rejected}, seen {seen} of {worlds}, held {share}, mean square {square}");
+        // 720 squares have a mean of 1, give or take .053: one right method in 700 lies outside, and errors a tenth
+        // too small would give 1.23.
+        assert!((0.84..=1.16).contains(&square), "{square}");
+        assert!((0.926..=0.974).contains(&share), "{share}");
+        assert!(seen > 60, "{seen}");
     }
 }

@@ -50,24 +50,56 @@ pub fn previous_answers(problem: &Problem, previous: &[Option<Class>]) -> (Vec<C
 mod tests {
     use super::super::analysis::Analysis;
     use super::super::effects::{Estimand, Fits};
-    use super::super::planted::{LATE, PLAIN, World};
+    use super::super::planted::{LATE, PLAIN, TICKET, World};
+    use super::super::problem::State;
     use super::*;
 
-    #[test]
-    fn a_previous_answer_is_not_moved() {
-        let world = World::new(6_000, 95, PLAIN);
-        let earlier = World::new(6_000, 96, PLAIN);
-        let previous: Vec<Option<Class>> =
-            earlier.classes.iter().enumerate().map(|(i, class)| (i % 3 > 0).then_some(*class)).collect();
+    /// The placebo of `touchpoint`, where `previous` says what the customers had answered before.
+    fn of(world: &World, previous: &[Option<Class>], touchpoint: usize) -> Placebo {
         let problem = world.problem();
-        let (classes, weights) = previous_answers(&problem, &previous);
+        let (classes, weights) = previous_answers(&problem, previous);
         let placebo_problem = Problem { classes: &classes, weights: Some(&weights), ..problem };
         let analysis = Analysis::of(&placebo_problem, 2).unwrap();
         let effects = Fits::of(&analysis).effects(&analysis, Estimand::Total);
-        let found = placebo(analysis.patterns.answers(), &effects.of[LATE].as_ref().unwrap().measures);
+        placebo(analysis.patterns.answers(), &effects.of[touchpoint].as_ref().unwrap().measures)
+    }
+
+    #[test]
+    fn a_previous_answer_is_not_moved() {
+        let earlier = World::new(6_000, 96, PLAIN);
+        let previous: Vec<Option<Class>> =
+            earlier.classes.iter().enumerate().map(|(i, class)| (i % 3 > 0).then_some(*class)).collect();
+        let found = of(&World::new(6_000, 95, PLAIN), &previous, LATE);
         assert_eq!(found.answers, 4_000);
-        assert!(found.p_value.unwrap() > 0.01);
         let interval = found.nps_points.process.unwrap();
         assert!((found.detectable.unwrap() / interval.std_error - 2.80).abs() < 0.02);
+    }
+
+    /// In 30 worlds where an earlier answer hangs on nothing p-values lie evenly: fewer than 7 up to .05 and 5 to 25
+    /// up to .5 (one right method in 2,000 fails the one, one in 10,000 the other).
+    #[test]
+    fn p_values_of_nothing_lie_evenly() {
+        let p_values: Vec<f64> = (0..30)
+            .map(|seed| {
+                let earlier = World::new(1_500, 4_000 + seed, PLAIN);
+                let previous: Vec<Option<Class>> = earlier.classes.iter().copied().map(Some).collect();
+                of(&World::new(1_500, 5_000 + seed, PLAIN), &previous, TICKET).p_value.unwrap()
+            })
+            .collect();
+        let up_to = |most: f64| p_values.iter().filter(|p_value| **p_value <= most).count();
+        assert!(up_to(0.05) < 7 && (5..=25).contains(&up_to(0.5)), "{p_values:?}");
+    }
+
+    /// Who writes tickets had answered badly before: grumpy customers, of whom no export tells.
+    #[test]
+    fn grumpy_customers_are_seen() {
+        let (world, earlier) = (World::new(6_000, 97, PLAIN), World::new(6_000, 98, PLAIN));
+        let answered = earlier.classes.iter().zip(&world.states[TICKET]).enumerate();
+        let grumpy = |(at, (class, ticket)): (usize, (&Class, &State))| {
+            Some(if *ticket == State::Yes && at % 3 == 0 { Class::Detractor } else { *class })
+        };
+        let previous: Vec<Option<Class>> = answered.map(grumpy).collect();
+        let found = of(&world, &previous, TICKET);
+        assert!(found.p_value.unwrap() < 1e-6 && found.nps_points.value > 2.0, "{found:?}");
     }
 }

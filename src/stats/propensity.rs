@@ -15,7 +15,7 @@ use super::influence::{self, pulls};
 use super::logit::{self, Cell, Fit, NoFit, Penalty, Rows};
 use super::measures::Estimate;
 use super::problem::{Class, State};
-use super::standardise::slopes;
+use super::standardise::{nps_points as points, slopes};
 
 /// Fewer unexposed answers than this, by weight, that carry a comparison are no ground for a verdict.
 pub const LEAST_GROUND: f64 = 20.0;
@@ -212,7 +212,6 @@ impl Propensity {
         let mut slopes_sum = vec![0.0; fit.coefficients.len()];
         let (mut total, mut sum) = (0.0, 0.0);
         let mut gains: Vec<Option<f64>> = vec![None; model.rows.len()];
-        let points = |p: [f64; 2]| 100.0 * (1.0 - p[0] - 2.0 * p[1]);
         for (row, gain_of_row) in gains.iter_mut().enumerate() {
             if !self.of_row(row).is_some_and(|p| (LEAST..=MOST).contains(&p)) {
                 continue;

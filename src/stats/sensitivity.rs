@@ -55,6 +55,7 @@ pub fn turning_ratios(
 
 #[cfg(test)]
 mod tests {
+    use super::super::measures::Estimate;
     use super::super::planted::{LATE, PLAIN, World};
     use super::super::problem::{Class, Problem};
     use super::*;
@@ -83,9 +84,12 @@ mod tests {
             effects.of[LATE].as_ref().unwrap().measures.risk_difference
         };
         let (truth, wrong, right) = (difference(&whole, 1.0), difference(&some, 1.0), difference(&some, 2.0));
-        let error = truth.process.unwrap().std_error + right.process.unwrap().std_error;
-        assert!((right.value - truth.value).abs() < 1.5 * error, "{right:?} {truth:?}");
-        assert!((wrong.value - truth.value).abs() > 2.0 * error, "{wrong:?} {truth:?}");
+        // What is left out is all that sets the two apart, so their variances differ by that of their difference.
+        let square = |estimate: &Estimate| estimate.process.unwrap().std_error.powi(2);
+        let error = (square(&right) - square(&truth)).sqrt();
+        let apart = |estimate: &Estimate| (estimate.value - truth.value).abs() / error;
+        assert!(apart(&right) < 3.3, "{right:?} {truth:?} {error}");
+        assert!(apart(&wrong) > 5.0, "{wrong:?} {truth:?} {error}");
     }
 
     #[test]
@@ -99,15 +103,25 @@ mod tests {
         assert_eq!((ratios.len(), ratios[0], ratios[4], ratios[8]), (9, 0.5, 1.0, 2.0));
         let as_it_is = fits.effects(&analysis, Estimand::Total);
         assert_eq!(table[4].effects.of, as_it_is.of);
+        // A limit that the second touchpoint crosses between two rows of the table.
+        let points =
+            |row: &Sensitive, t: usize| row.effects.of[t].as_ref().unwrap().measures.nps_points.value;
+        let limit = 0.5 * (points(&table[5], 1) + points(&table[6], 1));
+        let says = |value: f64| value > limit;
         let turned = turning_ratios(&table, |_, _, effect| {
-            let points = effect.measures.nps_points;
-            if points.process.is_some_and(|interval| interval.low > 5.0) {
+            if says(effect.measures.nps_points.value) {
                 Verdict::DrivesDetractors
             } else {
                 Verdict::NotEnoughEvidence
             }
         });
         assert_eq!(turned.len(), 5);
-        assert!(turned.iter().flatten().all(|ratio| (0.499..=2.001).contains(ratio)));
+        // The nearest row that says something else, on whichever side.
+        for (t, turned) in turned.iter().enumerate() {
+            let differs = table.iter().filter(|row| says(points(row, t)) != says(points(&table[4], t)));
+            let nearest = differs.map(|row| row.ratio).min_by(|a, b| a.ln().abs().total_cmp(&b.ln().abs()));
+            assert_eq!(*turned, nearest, "{t}");
+        }
+        assert_eq!(turned[1], Some(table[6].ratio));
     }
 }

@@ -47,6 +47,12 @@ struct Piece {
     gains: Vec<Gain>,
 }
 
+/// What an answer with these probabilities (passive, detractor) adds to the NPS, in points.
+#[inline]
+pub fn nps_points(p: [f64; 2]) -> f64 {
+    100.0 * (1.0 - p[0] - 2.0 * p[1])
+}
+
 /// ∂p_c/∂η_a of detractors and of promoters, for the free classes a.
 #[inline]
 pub fn slopes(p: [f64; 2]) -> ([f64; 2], [f64; 2]) {
