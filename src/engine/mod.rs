@@ -108,6 +108,10 @@ impl Engine {
         // Moving `get_field` below projections loses the names of tables on the way and then finds two columns
         // of one name (DataFusion 55.2): planning a mapping over joined tables fails.
         config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
+        // Between a Parquet file of more than one batch and what is worked out of its rows the engine deals them
+        // to its threads; the row's number, which only the scan knows, then cannot be told. Joins and aggregations
+        // deal by themselves, and large files are read by several threads.
+        config.options_mut().optimizer.enable_round_robin_repartition = false;
         let ctx = SessionContext::new_with_config_rt(config, runtime);
         functions::register(&ctx);
         statistics::register(&ctx);
