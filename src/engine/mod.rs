@@ -101,16 +101,16 @@ impl Engine {
         config.options_mut().sql_parser.map_string_types_to_utf8view = false;
         // Where a struct's field is read above a filter, this rule forgets what a column of an inner
         // projection is made of if it bears its source's name: wrong results, apache/datafusion#25414.
+        // It also loses the names of tables when it moves `get_field` below projections, and then finds two columns
+        // of one name: planning a mapping over joined tables fails (DataFusion 55.2).
         config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
         // Views over feeds without rows are planned with columns that may be null where logic says never;
         // the engine's check of that difference is about its own plans, not about data.
         config.options_mut().execution.skip_physical_aggregate_schema_check = true;
-        // Moving `get_field` below projections loses the names of tables on the way and then finds two columns
-        // of one name (DataFusion 55.2): planning a mapping over joined tables fails.
-        config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
-        // A scan is shared out among threads by itself, however small its files: with a step of sharing out on top
-        // of it, a file's name and row numbers, which only the scan knows, would be asked for above it and fail.
-        config.options_mut().optimizer.repartition_file_min_size = 0;
+        // Between a Parquet file of more than one batch and what is worked out of its rows the engine deals them
+        // to its threads; the row's number, which only the scan knows, then cannot be told. Joins and aggregations
+        // deal by themselves, and large files are read by several threads.
+        config.options_mut().optimizer.enable_round_robin_repartition = false;
         let ctx = SessionContext::new_with_config_rt(config, runtime);
         functions::register(&ctx);
         statistics::register(&ctx);

@@ -195,8 +195,13 @@ fn needs() -> Result<BTreeMap<String, String>> {
 }
 
 impl Touchpoint {
+    /// Whether neither those who met it nor those who did not are few.
+    pub fn may_be_shown(&self, least: u64) -> bool {
+        may_be_shown(self.exposed_responses, self.responses, least)
+    }
+
     fn shown_reach(&self, least: u64) -> Option<f64> {
-        self.reach.filter(|_| self.exposed_responses >= least)
+        self.reach.filter(|_| self.may_be_shown(least))
     }
 
     /// The share of detractors, where neither they nor the others are few.
@@ -213,13 +218,13 @@ impl Touchpoint {
             responses: self.responses,
             exposed_responses: self.exposed_responses,
             reach: self.shown_reach(least),
-            points: self.total.filter(|_| self.exposed_responses >= least),
+            points: self.total.filter(|_| self.may_be_shown(least)),
         }
     }
 
     /// None without an estimate.
     fn driver(&self, mark: Mark, least: u64) -> Option<Driver> {
-        let total = self.total?;
+        let total = self.total.filter(|_| self.may_be_shown(least))?;
         let points = match mark {
             Mark::Cost => total,
             Mark::Gain => Interval {

@@ -40,10 +40,12 @@ fn flow(paths: &[Path], min_cell: u64, min_responses: u64) -> Option<Stages> {
     let names: BTreeSet<&str> = paths.iter().flat_map(|path| &path.stages).map(String::as_str).collect();
     let ours = STAGES.iter().copied().filter(|stage| names.contains(stage));
     let others = names.iter().copied().filter(|stage| !STAGES.contains(stage) && *stage != LAST);
-    let order: Vec<&str> = ours.chain(others).chain([LAST]).collect();
     let with = |stage: &str, of: &dyn Fn(&Path) -> u64| {
         sum(&|path| if path.stages.contains(stage) { of(path) } else { 0 })
     };
+    // A stage that few came by, or all but few, is not told of.
+    let may = |stage: &&str| may_be_shown(with(stage, &|path| path.responses), responses, min_cell);
+    let order: Vec<&str> = ours.chain(others).chain([LAST]).filter(may).collect();
     let mut rows = Vec::new();
     for (at, stage) in order.iter().enumerate() {
         let reached = with(stage, &|path| path.responses);
@@ -120,6 +122,14 @@ mod tests {
         let stages = flow(&paths, 5, 30).unwrap();
         assert_eq!(stages.rows[1].detractor_share, None);
         assert_eq!(stages.rows[0].detractor_share, Some(22.0 / 120.0));
+        // A stage is told of where neither those who came by nor the others are few.
+        let paths =
+            [path(&["support"], 60, 20), path(&["support", "repair"], 2, 1), path(&["repair"], 60, 30)];
+        let names = |least: u64| -> Vec<String> {
+            flow(&paths, least, 30).unwrap().rows.into_iter().map(|row| row.stage).collect()
+        };
+        assert_eq!(names(5), ["purchase", "support", "repair", "answer"]);
+        assert_eq!(names(61), ["purchase", "answer"]);
         assert_eq!(flow(&[path(&[], 4, 1)], 5, 30), None);
         assert_eq!(flow(&[], 5, 30), None);
     }

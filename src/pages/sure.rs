@@ -53,7 +53,7 @@ pub async fn sure(
 fn effects(touchpoints: &Touchpoints, min_cell: u64) -> Vec<Effect> {
     let shown = touchpoints.all.iter().filter_map(|one| {
         let verdict = one.verdict.filter(|verdict| *verdict != Verdict::NotMeasured)?;
-        (one.exposed_responses >= min_cell).then_some((one, verdict))
+        one.may_be_shown(min_cell).then_some((one, verdict))
     });
     let effects = shown.map(|(one, verdict)| Effect {
         touchpoint: one.id.clone(),

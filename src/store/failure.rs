@@ -27,32 +27,32 @@ struct Hints {
     refused: &'static str,
 }
 
-const S3: Hints = Hints {
+static S3: Hints = Hints {
     missing: "check the bucket's name, AWS_REGION and AWS_ENDPOINT_URL",
     unreachable: "check the network, AWS_REGION, AWS_ENDPOINT_URL (`http://` also wants AWS_ALLOW_HTTP=true), and that \
                   AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set (profiles in ~/.aws are not read)",
     refused: "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and what they may do here",
 };
-const AZURE: Hints = Hints {
+static AZURE: Hints = Hints {
     missing: "check the container's name, AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ENDPOINT",
     unreachable: "check the network, AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ENDPOINT (`http://` also wants \
                   AZURE_ALLOW_HTTP=true), and that AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_TOKEN or a client's \
                   AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET are set",
     refused: "check AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_CLIENT_SECRET, and what they may do here",
 };
-const GOOGLE: Hints = Hints {
+static GOOGLE: Hints = Hints {
     missing: "check the bucket's name",
     unreachable: "check the network, and that GOOGLE_APPLICATION_CREDENTIALS or GOOGLE_SERVICE_ACCOUNT names a file \
                   with credentials",
     refused: "check GOOGLE_APPLICATION_CREDENTIALS or GOOGLE_SERVICE_ACCOUNT, and what that account may do here",
 };
-const WEB: Hints = Hints {
+static WEB: Hints = Hints {
     missing: "check the address",
     unreachable: "check the network and the address; the server has to answer HEAD, and GET for parts of a file (Range)",
     refused: "files of the web are read without credentials: copy this one to a place of your own",
 };
 /// Of an error that has lost its address.
-const ANY: Hints = Hints {
+static ANY: Hints = Hints {
     missing: "check the name of the bucket or container",
     unreachable: "check the network, and the environment's AWS_*, AZURE_* or GOOGLE_* settings",
     refused: "check the environment's AWS_*, AZURE_* or GOOGLE_* credentials, and what they may do here",

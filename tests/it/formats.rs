@@ -199,3 +199,30 @@ fn an_unchanged_text_object_is_not_parsed_again() {
     run(folder.path(), &format!("{lines}encoding = \"latin-1\"")).expect(0).says(&[&told(3, 0)]);
     run(folder.path(), lines).expect(0).says(&[&told(0, 3)]);
 }
+
+/// One file of more rows than the engine takes at a time, on several threads: each row keeps its number in the
+/// file, by which it is told.
+#[test]
+fn a_parquet_file_of_many_rows_is_read_by_several_threads() {
+    const ROWS: usize = 20_000;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let orders: String = (1..=ROWS).map(|n| format!("O{n},2025-05-{:02} 10:00,C{n}\n", 1 + n % 20)).collect();
+    let bytes = crate::mutated::parquet(&format!("order_id,ordered_at,customer_id\n{orders}"));
+    std::fs::write(folder.path().join("purchases.parquet"), bytes).expect("written");
+    let surveys =
+        "response_id,responded_at,score,order_id\nR1,2025-05-25 10:00,9,O19999\nR2,2025-05-26 10:00,3,O7\n";
+    std::fs::write(folder.path().join("surveys.csv"), surveys).expect("written");
+    let config = folder.path().join("aftersale.toml");
+    let settings =
+        "[sources.surveys]\nurl = \"surveys.csv\"\n[sources.purchases]\nurl = \"purchases.parquet\"\n";
+    std::fs::write(&config, settings).expect("written");
+    let output = folder.path().join("out");
+    let arguments = ["run", "--config", text(&config), "--output", text(&output), "--threads", "4"];
+    aftersale(&arguments).expect(0);
+    let journeys = crate::table::published(&output, "fct_journeys");
+    let (id, row) = (journeys.column("journey_id"), journeys.column("source_row"));
+    assert_eq!(journeys.rows.len(), ROWS);
+    for journey in &journeys.rows {
+        assert_eq!(journey[id], format!("O{}", journey[row]));
+    }
+}

@@ -16,6 +16,7 @@
 //! | `kill` | runs that are killed, fail or meet each other, with somebody reading all the while |
 //! | `s3`, `azure` | a whole job on object storage |
 //! | `web` | exports that are read from a web server |
+//! | `small_cells` | do pages for leaders tell of too few? |
 //! | `pages` | do the figures on the pages equal the tables, and do hostile texts stay texts? |
 //! | `presets` | does what `init` prints read exports in their true format? |
 //! | `lake` | five nights of three systems' exports against the same world's plain feeds |
@@ -23,11 +24,13 @@
 //! | `drivers` | what is published of a planted world: verdicts with a ground, weights, clusters |
 //! | `olist` | the figures of the real data, where it is there |
 //! | `privacy` | is anything told of persons that should not be? |
+//! | `pseudonyms` | do the headers of queries say which columns name persons? |
 //! | `erasure` | are those who asked to be forgotten? |
 //! | `schedule` | do the files that start a run every night parse? |
 //! | `lineage` | what do listeners hear of a run? |
 //! | `proxy` | each request of a run on S3 and on Azure failed in turn |
 //! | `fuzz` | configurations, mappings and rows as nobody would write them |
+//! | `memory` | does a run keep to the memory that it is given? |
 //! | `mutated` | damaged exports: never a panic, a hang or a lost row |
 //! | `dependencies` | is the program made of what `deny.toml` allows? |
 //! | `tidy` | does each power stay in its room, and does each query read what it declares? |
@@ -58,6 +61,7 @@ mod kill;
 mod known_at;
 mod lake;
 mod lineage;
+mod memory;
 mod mutated;
 mod nights;
 mod olist;
@@ -67,11 +71,13 @@ mod privacy;
 mod program;
 mod promise;
 mod proxy;
+mod pseudonyms;
 mod publish;
 mod s3;
 mod schedule;
 mod servers;
 mod shuffle;
+mod small_cells;
 mod stats;
 mod table;
 mod tidy;

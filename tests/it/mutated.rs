@@ -39,7 +39,7 @@ fn as_format(rows: &str, format: Format) -> (Vec<u8>, &'static str) {
 }
 
 /// The same as Parquet, all texts, with a checksum for each page.
-fn parquet(rows: &str) -> Vec<u8> {
+pub fn parquet(rows: &str) -> Vec<u8> {
     use std::sync::Arc;
 
     use arrow::array::{ArrayRef, RecordBatch, StringArray};

@@ -76,7 +76,14 @@ const POWERS: &[Power] = &[
         only_in: &["store", "config", "cli"],
         except: &[],
         why: "files are reached through the store",
-        bad: ("report/page.rs", "std::fs::write(path, page)"),
+        bad: ("pages/rows.rs", "std::fs::write(path, page)"),
+    },
+    Power {
+        words: &["csv::Writer", "csv::WriterBuilder"],
+        only_in: &["generate"],
+        except: &[],
+        why: "a spreadsheet runs what begins with `=`, `+`, `-` or `@`: nothing but made-up exports is CSV",
+        bad: ("cli/mod.rs", "let mut out = csv::Writer::from_writer(file);"),
     },
     Power {
         words: &["process::exit", "process::abort"],
