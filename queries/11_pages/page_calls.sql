@@ -5,8 +5,8 @@ select
     answers.segment,
     cases.follow_up_id,
     cast(cases.score as bigint) as score,
-    cast(cases.responded_at as bigint) as responded_at,
-    cast(cases.due_at as bigint) as due_at,
+    cast(cases.responded_at as bigint) as answered_micros,
+    cast(cases.due_at as bigint) as due_micros,
     cases.due_at < cases.as_of as is_overdue,
     cases.reason_1,
     cases.reason_2,
@@ -14,4 +14,4 @@ select
 from follow_up_cases as cases
 inner join sheet_answers as answers on answers.response_id = cases.response_id
 where cases.nps_class = 'detractor' and cases.status in ('new', 'open')
-order by answers.segment, cases.due_at, cases.follow_up_id
+order by answers.segment, due_micros, cases.follow_up_id
