@@ -22,6 +22,7 @@ mod rows;
 mod sheets;
 mod stages;
 mod sure;
+mod win_back;
 
 use std::collections::BTreeMap;
 
@@ -122,12 +123,13 @@ impl<'a> Source<'a> {
         source.check()?;
         places::register(&source).await?;
         sheets::register(&source).await?;
+        win_back::register(&source).await?;
         Ok(source)
     }
 
     /// Runs of older versions have not all tables that pages are drawn from.
     fn check(&self) -> Result<()> {
-        let made = ["placed_answers", "sheet_answers"];
+        let made = ["placed_answers", "sheet_answers", "follow_up_cases", "closed_loop"];
         let read = self.queries.values().flat_map(|query| &query.reads);
         let mut lacking =
             read.filter(|table| !made.contains(&table.as_str()) && self.published.rows_of(table).is_none());

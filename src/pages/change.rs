@@ -5,7 +5,7 @@ use super::{Source, hide_complements};
 use crate::error::Result;
 use crate::report::axis;
 use crate::report::context::{
-    Change, Component, Cost, Direction, Interval, Moved, Moves, Nps, Part, Restated, Steepest, Trend,
+    Begun, Change, Component, Cost, Direction, Interval, Moved, Moves, Nps, Part, Restated, Steepest, Trend,
     TrendPoint,
 };
 
@@ -109,9 +109,13 @@ pub async fn change(
     scores: &Scores,
     cost: &Cost,
     touchpoints: &Touchpoints,
+    is_frozen: bool,
 ) -> Result<Change> {
     let most = if source.facts.is_weekly { WEEKS } else { MONTHS };
-    let nps: Vec<Nps> = scores.periods[scores.periods.len().saturating_sub(most)..].to_vec();
+    // A frozen period is drawn whatever its size.
+    let drawn = if is_frozen { scores.periods.len() } else { enough(&scores.periods) };
+    let (drawn, begun) = scores.periods.split_at(drawn);
+    let nps: Vec<Nps> = drawn[drawn.len().saturating_sub(most)..].to_vec();
     let ends = |value: fn(&Nps) -> f64| nps.iter().map(value);
     let (low, high) = match nps.is_empty() {
         true => (0.0, 100.0),
@@ -125,11 +129,23 @@ pub async fn change(
     Ok(Change {
         y: axis(low, high, 5),
         moves,
-        steepest: steepest(&trends),
+        steepest: steepest(&trends, source.facts.min_responses),
         trends,
         restated: restated(source, touchpoints).await?,
+        begun: begun
+            .last()
+            .map(|newest| Begun { period: newest.period.clone(), responses: newest.responses }),
         nps,
     })
+}
+
+/// So many periods are drawn: a line that ends with a month of few answers is all about those. Where most
+/// have few, all are drawn.
+fn enough(periods: &[Nps]) -> usize {
+    match periods.iter().rposition(|score| !score.is_few) {
+        Some(last) if 2 * periods.iter().filter(|score| score.is_few).count() < periods.len() => last + 1,
+        _ => periods.len(),
+    }
 }
 
 async fn trends(source: &Source<'_>, nps: &[Nps], cost: &Cost) -> Result<Vec<Trend>> {
@@ -169,13 +185,21 @@ async fn trends(source: &Source<'_>, nps: &[Nps], cost: &Cost) -> Result<Vec<Tre
     Ok(trends)
 }
 
-fn steepest(trends: &[Trend]) -> Option<Steepest> {
-    let ends = |trend: &Trend| Some((trend.points.first()?.reach?, trend.points.last()?.reach?));
-    let moved = |trend: &Trend| ends(trend).map_or(0.0, |(before, after)| (after - before).abs());
-    let most = trends.iter().rev().max_by(|a, b| moved(a).total_cmp(&moved(b)))?;
-    let (before, after) = ends(most)?;
-    let since = most.points.first()?.period.clone();
-    Some(Steepest { label: most.label.clone(), before, after, since })
+/// Between the first and the last period of enough answers.
+fn steepest(trends: &[Trend], min_responses: u64) -> Option<Steepest> {
+    let ends = |trend: &Trend| -> Option<Steepest> {
+        let mut known = trend.points.iter().filter(|point| point.responses >= min_responses);
+        let (first, last) = (known.next()?, known.next_back()?);
+        Some(Steepest {
+            label: trend.label.clone(),
+            before: first.reach?,
+            after: last.reach?,
+            since: first.period.clone(),
+            until: last.period.clone(),
+        })
+    };
+    let moved = |one: &Steepest| (one.after - one.before).abs();
+    trends.iter().rev().filter_map(ends).max_by(|a, b| moved(a).total_cmp(&moved(b)))
 }
 
 /// What moved NPS in the newest period that has been taken apart, up to the one given.
@@ -379,6 +403,47 @@ mod tests {
         let mut scores = Scores { window: Some(score("window", 703)), periods, weighted: None };
         scores.hide(5);
         assert_eq!(scores.periods.len(), 2);
+    }
+
+    #[test]
+    fn a_line_does_not_end_with_few_answers() {
+        let drawn = |sizes: &[u64]| {
+            let periods: Vec<Nps> = sizes.iter().map(|responses| score("2026-01", *responses)).collect();
+            enough(&periods)
+        };
+        assert_eq!(drawn(&[90, 80, 70]), 3);
+        assert_eq!(drawn(&[90, 80, 8]), 2);
+        assert_eq!(drawn(&[90, 8, 80, 9]), 4, "as many have few");
+        assert_eq!(drawn(&[90, 8, 80, 70, 9]), 4);
+        assert_eq!(drawn(&[9, 8, 80, 7]), 4, "few are all there is");
+        assert_eq!(drawn(&[]), 0);
+    }
+
+    #[test]
+    fn what_went_up_most_has_enough_answers_at_both_ends() {
+        let trend = |label: &str, points: &[(u64, f64)]| Trend {
+            touchpoint: label.into(),
+            label: label.into(),
+            points: points
+                .iter()
+                .enumerate()
+                .map(|(month, (responses, reach))| TrendPoint {
+                    period: format!("2026-{:02}", month + 1),
+                    responses: *responses,
+                    exposed_responses: 9,
+                    reach: Some(*reach),
+                })
+                .collect(),
+            axis: axis(0.0, 1.0, 2),
+        };
+        let trends = [
+            trend("late", &[(300, 0.2), (300, 0.3), (8, 0.9)]),
+            trend("wrong", &[(300, 0.3), (300, 0.25), (8, 0.3)]),
+        ];
+        let found = steepest(&trends, 30).unwrap();
+        assert_eq!((found.label.as_str(), found.before, found.after), ("late", 0.2, 0.3));
+        assert_eq!((found.since.as_str(), found.until.as_str()), ("2026-01", "2026-02"));
+        assert_eq!(steepest(&trends, 301), None);
     }
 
     #[test]

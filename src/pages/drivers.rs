@@ -16,7 +16,11 @@ const DRAWN: [usize; 2] = [8, 4];
 /// Shown where nothing is sure.
 const WATCHED: usize = 5;
 /// Losses of the whole along which curves are drawn, in points.
-const CONTOURS: [f64; 6] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0];
+const CONTOURS: [f64; 5] = [0.1, 0.5, 2.0, 8.0, 32.0];
+/// The drawing on a narrow phone, and half a mark with some room, in pixels: where nothing overlaps there, it
+/// does nowhere.
+const ON_A_PHONE: [f64; 2] = [270.0, 480.0];
+const MARK: f64 = 13.0;
 const STEPS_OF_A_CONTOUR: u32 = 40;
 
 /// A touchpoint in the whole, as published.
@@ -141,10 +145,11 @@ impl Touchpoints {
         let unclear: Vec<Further> =
             self.of(Verdict::NotEnoughEvidence, &["lever"]).iter().map(further).collect();
         let seems_to_cost = |one: &&Further| one.points.is_some_and(|points| points.estimate > 0.0);
-        let watch = match rows.is_empty() {
+        let watch: Vec<Further> = match rows.is_empty() {
             true => unclear.iter().filter(seems_to_cost).take(WATCHED).cloned().collect(),
             false => Vec::new(),
         };
+        let unclear = unclear.into_iter().filter(|one| !watch.contains(one)).collect();
         Ok(Cost {
             rows,
             watch,
@@ -312,6 +317,8 @@ pub fn reach(cost: &Cost, gain: &Gain) -> Option<Reach> {
             number: rows.len() as u64 + 1,
             mark,
             points_each: if mark == Mark::Cost { each } else { -each },
+            shift_x: 0.0,
+            shift_y: 0.0,
         });
     }
     let costs = || rows.iter().filter(|row| row.mark == Mark::Cost);
@@ -329,19 +336,92 @@ pub fn reach(cost: &Cost, gain: &Gain) -> Option<Reach> {
         1.1 * of(|row| row.points_each).fold(0.0, f64::max),
         6,
     );
-    let contours = CONTOURS.into_iter().filter_map(|points| contour(points, &x, &y)).collect();
+    set_apart(&mut rows, &x, &y);
+    let contours = contours(&rows, &x, &y);
     Some(Reach { rows, x, y, contours, deepest, widest })
 }
 
+/// Curves that lie inside the axes, and whose names have room.
+fn contours(rows: &[Reached], x: &Axis, y: &Axis) -> Vec<Contour> {
+    let at = |place: Place| on_a_phone(place, x, y);
+    let mut taken: Vec<Frame> = Vec::new();
+    for row in rows {
+        let [left, top] = at(Place { x: row.reach, y: row.points_each });
+        taken.extend([mark_at(left, top), mark_at(left + row.shift_x, top + row.shift_y)]);
+    }
+    let mut contours = Vec::new();
+    for points in CONTOURS {
+        let Some(path) = contour(points, x, y) else { continue };
+        let room = |place: &&Place| {
+            let name = name_at(at(**place));
+            let is_inside = name[0] >= 0.0 && name[1] >= 0.0 && name[2] <= ON_A_PHONE[0];
+            is_inside && !taken.iter().any(|other| overlap(&name, other))
+        };
+        let Some(name) = path.iter().find(room).copied() else { continue };
+        taken.push(name_at(at(name)));
+        contours.push(Contour { points, path, name });
+    }
+    contours
+}
+
+/// Marks that would lie on one another stand beside their place.
+fn set_apart(rows: &mut [Reached], x: &Axis, y: &Axis) {
+    const STEP: f64 = 2.0 * MARK + 1.0;
+    const BESIDE: [[f64; 2]; 9] = [
+        [0.0, 0.0],
+        [STEP, 0.0],
+        [-STEP, 0.0],
+        [0.0, -STEP],
+        [0.0, STEP],
+        [STEP, -STEP],
+        [-STEP, -STEP],
+        [STEP, STEP],
+        [-STEP, STEP],
+    ];
+    let mut taken: Vec<Frame> = Vec::new();
+    for row in rows {
+        let [left, top] = on_a_phone(Place { x: row.reach, y: row.points_each }, x, y);
+        let is_free = |[right, down]: &[f64; 2]| {
+            let mark = mark_at(left + right, top + down);
+            let is_inside = mark[0] >= -MARK && mark[2] <= ON_A_PHONE[0] + MARK && mark[1] >= 0.0;
+            (is_inside || [*right, *down] == [0.0, 0.0]) && !taken.iter().any(|other| overlap(&mark, other))
+        };
+        [row.shift_x, row.shift_y] = BESIDE.into_iter().find(is_free).unwrap_or_default();
+        taken.push(mark_at(left + row.shift_x, top + row.shift_y));
+    }
+}
+
+/// A place in the drawing, in pixels from the upper left.
+fn on_a_phone(place: Place, x: &Axis, y: &Axis) -> [f64; 2] {
+    let along = (place.x / x.low).ln() / (x.high / x.low).ln();
+    [ON_A_PHONE[0] * along, ON_A_PHONE[1] * (y.high - place.y) / (y.high - y.low)]
+}
+
+fn mark_at(x: f64, y: f64) -> Frame {
+    [x - MARK, y - MARK, x + MARK, y + MARK]
+}
+
+/// Left, upper, right and lower edge, in pixels from the upper left.
+type Frame = [f64; 4];
+
+/// The name of a curve, above and to the right of a place on it, as `charts.html` draws it.
+fn name_at([x, y]: [f64; 2]) -> Frame {
+    [x + 2.0, y - 20.0, x + 74.0, y]
+}
+
+fn overlap(one: &Frame, other: &Frame) -> bool {
+    one[0] < other[2] && other[0] < one[2] && one[1] < other[3] && other[1] < one[3]
+}
+
 /// The part of a curve that lies inside the axes; none where that is next to nothing, or next to the foot.
-fn contour(points: f64, x: &Axis, y: &Axis) -> Option<Contour> {
+fn contour(points: f64, x: &Axis, y: &Axis) -> Option<Vec<Place>> {
     let place = |step: u32| {
         let reach = x.low * (x.high / x.low).powf(f64::from(step) / f64::from(STEPS_OF_A_CONTOUR));
         Place { x: reach, y: points / reach }
     };
     let path: Vec<Place> = (0..=STEPS_OF_A_CONTOUR).map(place).filter(|place| place.y <= y.high).collect();
     let begins_high = path.first().is_some_and(|first| first.y > 0.25 * y.high);
-    (path.len() > 8 && begins_high).then_some(Contour { points, path })
+    (path.len() > 8 && begins_high).then_some(path)
 }
 
 #[cfg(test)]
@@ -422,6 +502,54 @@ mod tests {
     }
 
     #[test]
+    fn what_is_to_be_watched_is_not_listed_again() {
+        let mut world = world();
+        world.all.retain(|one| one.verdict == Some(Verdict::NotEnoughEvidence));
+        world.all.push(touchpoint("likely", Verdict::NotEnoughEvidence, [4.0, -1.0, 9.0], 90));
+        let cost = world.cost(5).unwrap();
+        let ids = |rows: &[Further]| rows.iter().map(|row| row.touchpoint.clone()).collect::<Vec<_>>();
+        assert_eq!((ids(&cost.watch), ids(&cost.unclear)), (vec!["likely".into()], vec!["rare".to_string()]));
+    }
+
+    #[test]
+    fn names_of_curves_keep_clear_of_marks_and_of_each_other() {
+        let axes = (log_axis(0.01, 1.0), axis(-20.0, 50.0, 6));
+        let rows = |places: &[(f64, f64)]| -> Vec<Reached> {
+            let row = |(number, (reach, points_each)): (usize, &(f64, f64))| Reached {
+                touchpoint: number.to_string(),
+                label: number.to_string(),
+                exposed_responses: 10,
+                responses: 100,
+                reach: *reach,
+                number: number as u64,
+                mark: Mark::Cost,
+                points_each: *points_each,
+                shift_x: 0.0,
+                shift_y: 0.0,
+            };
+            places.iter().enumerate().map(row).collect()
+        };
+        let free = contours(&rows(&[]), &axes.0, &axes.1);
+        assert_eq!(free.iter().map(|contour| contour.points).collect::<Vec<_>>(), [0.5, 2.0, 8.0]);
+        // A mark where a name would stand: the name moves on.
+        let second = free[1].name;
+        let moved = contours(&rows(&[(1.1 * second.x, second.y)]), &axes.0, &axes.1);
+        assert!(moved[1].name.x > second.x, "{:?}", moved[1].name);
+        assert_eq!(moved[0].name, free[0].name);
+        // Marks that lie on one another are set apart, the others stay.
+        let mut near = rows(&[(0.1, 20.0), (0.105, 20.5), (0.1, 19.0), (0.5, 20.0)]);
+        set_apart(&mut near, &axes.0, &axes.1);
+        let shifts: Vec<(f64, f64)> = near.iter().map(|row| (row.shift_x, row.shift_y)).collect();
+        assert_eq!(shifts, [(0.0, 0.0), (27.0, 0.0), (-27.0, 0.0), (0.0, 0.0)]);
+        // Marks everywhere: rather no curve than a name that cannot be read.
+        let (low, high) = (axes.1.low, axes.1.high);
+        let line =
+            |b: i32| (0..30).map(move |a| (0.01 * 1.17f64.powi(a), low + (high - low) * f64::from(b) / 29.0));
+        let crowd: Vec<(f64, f64)> = (0..30).flat_map(line).collect();
+        assert!(contours(&rows(&crowd), &axes.0, &axes.1).is_empty());
+    }
+
+    #[test]
     fn reach_times_effect_is_the_loss_of_the_whole() {
         let (cost, gain) = (world().cost(5).unwrap(), world().gain(5));
         let reach = reach(&cost, &gain).unwrap();
@@ -432,6 +560,7 @@ mod tests {
         assert_eq!((reach.deepest.as_str(), reach.widest.as_str()), ("FIRST", "FIRST"));
         for contour in &reach.contours {
             assert!(contour.path.iter().all(|place| (place.x * place.y - contour.points).abs() < 1e-9));
+            assert!(contour.path.contains(&contour.name));
         }
         assert_eq!(super::reach(&Cost { rows: Vec::new(), ..cost }, &gain), None);
     }

@@ -3,9 +3,9 @@
 use super::answers::Answers;
 use super::change::{self, Scores};
 use super::drivers::{self, Touchpoints};
-use super::{Source, comments, places, stages, sure};
+use super::{Source, comments, places, stages, sure, win_back};
 use crate::error::{Error, Result};
-use crate::report::context::{Cost, Driver, Leadership, Links, NoFollowUps, Short, WinBack, Wording};
+use crate::report::context::{Cost, Driver, Leadership, Links, Short, Waiting, Wording};
 
 /// The page of the run, or of one of its periods.
 pub async fn page(source: &Source<'_>, period: Option<&str>, links: Links) -> Result<Leadership> {
@@ -19,18 +19,14 @@ pub async fn page(source: &Source<'_>, period: Option<&str>, links: Links) -> Re
     let touchpoints = Touchpoints::read(source).await?;
     let answers = Answers::read(source).await?;
     let (cost, gain) = (touchpoints.cost(facts.min_cell)?, touchpoints.gain(facts.min_cell));
-    let change = change::change(source, &scores, &cost, &touchpoints).await?;
+    let change = change::change(source, &scores, &cost, &touchpoints, period.is_some()).await?;
     // A frozen month is told as it is, whatever its size.
     let headline = match period {
         Some(_) => scores.periods.last().cloned(),
         None => scores.headline(),
     };
     let comments = comments::read(source).await?;
-    let missing = if answers.counted > 0 && answers.known == 0 {
-        NoFollowUps::NoCustomers
-    } else {
-        NoFollowUps::NotBuilt
-    };
+    let win_back = win_back::section(source, answers.counted == 0 || answers.known > 0).await?;
     let mut run = facts.run.clone();
     run.frozen_period = period.map(str::to_string);
     Ok(Leadership {
@@ -41,7 +37,10 @@ pub async fn page(source: &Source<'_>, period: Option<&str>, links: Links) -> Re
             cost: surest(&cost.rows),
             gain: surest(&gain.rows),
             moved: change.moves.as_ref().and_then(change::moved),
-            waiting: None,
+            waiting: win_back
+                .cases
+                .as_ref()
+                .map(|cases| Waiting { cases: cases.open, oldest_days: cases.oldest_days }),
             first: first(&cost),
         },
         effect_axis: drivers::effect_axis(&cost, &gain),
@@ -49,7 +48,7 @@ pub async fn page(source: &Source<'_>, period: Option<&str>, links: Links) -> Re
         reach: drivers::reach(&cost, &gain),
         by_segment: places::by_segment(source, &cost).await?,
         stages: stages::stages(source).await?,
-        win_back: WinBack { missing: Some(missing), cases: None },
+        win_back,
         voices: comments::voices(&comments, answers.comments, &cost, &gain, facts.min_cell),
         sure: sure::sure(source, &answers, &scores, &touchpoints).await?,
         window: scores.window.clone(),

@@ -8,7 +8,7 @@ use datafusion::prelude::DataFrame;
 use super::{Source, hide_complements, may_be_shown};
 use crate::engine;
 use crate::error::Result;
-use crate::exposures::named;
+use crate::exposures::{OTHER_SEGMENT, UNKNOWN_SEGMENT, named};
 use crate::report::context::{BySegment, Cell, Cost, Peak, SegmentRow, SegmentTable};
 
 /// Columns and rows that a person can still read.
@@ -66,17 +66,35 @@ pub async fn by_segment(source: &Source<'_>, cost: &Cost) -> Result<BySegment> {
             here.met.insert(touchpoint, (row.count("exposed_responses")?, put_down));
         }
     }
-    let columns: Vec<(&str, &str)> =
-        cost.rows.iter().take(COLUMNS).map(|row| (row.touchpoint.as_str(), row.label.as_str())).collect();
     let whole = dimensions.remove("all").and_then(|mut all| all.remove("all")).unwrap_or_default();
+    let (weighing, others): (Vec<_>, Vec<_>) =
+        cost.rows.iter().partition(|row| weighs(&whole, &row.touchpoint));
+    let columns: Vec<(&str, &str)> =
+        weighing.iter().take(COLUMNS).map(|row| (row.touchpoint.as_str(), row.label.as_str())).collect();
     let facts = &source.facts;
     let mut tables = Vec::new();
     for dimension in &facts.dimensions {
         let Some(segments) = dimensions.remove(dimension).filter(|_| !columns.is_empty()) else { continue };
-        let table = table(dimension, &segments, &whole, &columns, facts.min_responses, facts.min_cell);
-        tables.extend(table.map(|table| SegmentTable { id: (tables.len() + 1).to_string(), ..table }));
+        tables.extend(table(dimension, &segments, &whole, &columns, facts.min_responses, facts.min_cell));
     }
-    Ok(shaded(tables))
+    // First one that can be read: of many small segments most cells are empty.
+    tables.sort_by_key(|table| !is_mostly_shown(table));
+    for (at, table) in tables.iter_mut().enumerate() {
+        table.id = (at + 1).to_string();
+    }
+    let left_out = if tables.is_empty() { Vec::new() } else { others };
+    Ok(BySegment { left_out: left_out.iter().map(|row| row.label.clone()).collect(), ..shaded(tables) })
+}
+
+/// Whether detractors are put down to a touchpoint, as shown with one decimal.
+fn weighs(whole: &Here, touchpoint: &str) -> bool {
+    let put_down = whole.met.get(touchpoint).map_or(0.0, |(_, put_down)| *put_down);
+    per_100(put_down, whole.responses) >= 0.05
+}
+
+fn is_mostly_shown(table: &SegmentTable) -> bool {
+    let cells = || table.rows.iter().flat_map(|row| &row.cells);
+    2 * cells().filter(|cell| cell.detractors_per_100.is_some()).count() >= cells().count()
 }
 
 fn table(
@@ -153,7 +171,7 @@ fn table(
         id: String::new(),
         dimension: dimension.to_string(),
         touchpoints: columns.iter().map(|(_, label)| (*label).to_string()).collect(),
-        peak: peak(&rows, columns),
+        peak: peak(&rows, columns, min_responses),
         rows,
         segments_cut: (by_size.len() - shown) as u64,
     })
@@ -167,15 +185,19 @@ fn per_100(sum: f64, responses: u64) -> f64 {
     100.0 * sum / count(responses.max(1))
 }
 
-/// The largest figure, where it is more than the whole's.
-fn peak(rows: &[SegmentRow], columns: &[(&str, &str)]) -> Option<Peak> {
+/// The largest figure of enough answers, where it is more than the whole's; not of what is no place.
+fn peak(rows: &[SegmentRow], columns: &[(&str, &str)], min_responses: u64) -> Option<Peak> {
     let (whole, segments) = rows.split_first()?;
     let mut peak: Option<Peak> = None;
-    for row in segments {
+    for row in segments.iter().filter(|row| ![UNKNOWN_SEGMENT, OTHER_SEGMENT].contains(&row.segment.as_str()))
+    {
         for ((cell, of_whole), (_, label)) in row.cells.iter().zip(&whole.cells).zip(columns) {
             let (Some(here), Some(whole)) = (cell.detractors_per_100, of_whole.detractors_per_100) else {
                 continue;
             };
+            if cell.exposed_responses.is_none_or(|exposed| exposed < min_responses) {
+                continue;
+            }
             if here > whole && peak.as_ref().is_none_or(|peak| here > peak.detractors_per_100) {
                 peak = Some(Peak {
                     segment: row.segment.clone(),
@@ -199,7 +221,7 @@ fn shaded(mut tables: Vec<SegmentTable>) -> BySegment {
         let shade = value.map_or(0, |value| ((SHADES + 0.999) * value / darkest).min(SHADES) as u8);
         cell.shade = shade;
     }
-    BySegment { tables, darkest }
+    BySegment { tables, darkest, left_out: Vec::new() }
 }
 
 #[cfg(test)]
@@ -223,7 +245,7 @@ mod tests {
     #[test]
     fn figures_are_per_100_answers_of_the_segment() {
         let table =
-            of(&[("b", here(50, 10, 10, 5.0)), ("a", here(40, 8, 20, 2.0))], &here(90, 18, 30, 7.0)).unwrap();
+            of(&[("b", here(50, 10, 30, 5.0)), ("a", here(40, 8, 20, 2.0))], &here(90, 18, 50, 7.0)).unwrap();
         let rows: Vec<(&str, Option<f64>)> =
             table.rows.iter().map(|row| (row.segment.as_str(), row.cells[0].detractors_per_100)).collect();
         assert_eq!(rows, [("", Some(100.0 * 7.0 / 90.0)), ("a", Some(5.0)), ("b", Some(10.0))]);
@@ -234,6 +256,27 @@ mod tests {
         assert_eq!(shaded.darkest, 10.0);
         let shades: Vec<u8> = shaded.tables[0].rows.iter().map(|row| row.cells[0].shade).collect();
         assert_eq!(shades, [3, 2, 4]);
+    }
+
+    #[test]
+    fn a_peak_has_enough_answers_and_a_name() {
+        let peak = |name: &str, exposed: u64| {
+            let whole = here(190, 40, exposed + 40, 15.0);
+            let table = of(&[(name, here(50, 10, exposed, 10.0)), ("a", here(140, 30, 40, 5.0))], &whole);
+            table.unwrap().peak.map(|peak| peak.segment)
+        };
+        assert_eq!(peak("b", 30), Some("b".into()));
+        assert_eq!(peak("b", 29), None, "of so few it may be chance");
+        assert_eq!(peak(UNKNOWN_SEGMENT, 30), None, "nobody can go there");
+    }
+
+    #[test]
+    fn what_nothing_is_put_down_to_has_no_column() {
+        let whole = here(1_000, 200, 300, 0.6);
+        assert!(weighs(&whole, "late") && !weighs(&whole, "early"));
+        assert!(!weighs(&here(1_000, 200, 300, 0.4), "late"), "it would be shown as nothing");
+        assert!(!weighs(&here(1_000, 200, 300, -14.0), "late"));
+        assert!(!weighs(&Here::default(), "late"));
     }
 
     #[test]

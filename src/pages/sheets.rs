@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::comments::Vocabulary;
 use super::drivers::Touchpoints;
-use super::{Source, may_be_shown};
+use super::{Source, may_be_shown, win_back};
 use crate::engine;
 use crate::error::Result;
 use crate::exposures::{OTHER_SEGMENT, UNKNOWN_SEGMENT, named};
@@ -88,6 +88,7 @@ pub async fn all(source: &Source<'_>) -> Result<Vec<Sheet>> {
     let (cost, gain) = (touchpoints.cost(min_cell)?, touchpoints.gain(min_cell));
     let scores = Scores::of(&values);
     let wrote = Wrote::read(source).await?;
+    let mut calls = win_back::calls(source).await?;
     let mut sheets = Vec::new();
     for (at, value) in values.iter().enumerate() {
         if [UNKNOWN_SEGMENT, OTHER_SEGMENT].contains(&value.name.as_str()) {
@@ -105,7 +106,7 @@ pub async fn all(source: &Source<'_>) -> Result<Vec<Sheet>> {
             fix: fix(at, &values, &cost.rows, min_cell),
             keep,
             quotes: quotes.unwrap_or_default(),
-            calls: None,
+            calls: calls.as_mut().map(|calls| calls.remove(&value.name).unwrap_or_default()),
             promise: None,
         });
     }

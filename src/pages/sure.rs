@@ -116,7 +116,8 @@ impl Rails {
                     }
                 }
                 "strongest_covariate" => {
-                    rails.strongest = value.map(|e_value| Strongest { term: detail, e_value });
+                    let term = detail.trim_start_matches("seg_").to_string();
+                    rails.strongest = value.map(|e_value| Strongest { term, e_value });
                 }
                 "calibration" => {
                     let mut words = detail.split(' ').skip(1);
@@ -155,15 +156,9 @@ impl Rails {
         });
         rails.calibration = tenths.collect();
         for ((touchpoint, placebo), found) in placebos {
-            // Those of the next order belong to no touchpoint of this one.
-            let of = match (touchpoint.starts_with('('), placebo.ends_with("damaged")) {
-                (false, _) => touchpoint.as_str(),
-                (true, true) => "damaged",
-                (true, false) => "late",
-            };
             let (Some(estimate), Some(holds)) = (found.points, found.holds) else { continue };
             rails.placebos.push(Placebo {
-                label: touchpoints.label(of).unwrap_or_else(|| of.to_string()),
+                label: touchpoints.label(&touchpoint).unwrap_or_default(),
                 touchpoint,
                 placebo,
                 responses: found.answers,

@@ -364,6 +364,11 @@ pub struct Reached {
     pub mark: Mark,
     /// `total_nps_points` ÷ reach: NPS points lost among those who met it; negative where it earns.
     pub points_each: f64,
+    /// The mark stands so many pixels to the right of its place and below it, where others would lie on it.
+    #[serde(default)]
+    pub shift_x: f64,
+    #[serde(default)]
+    pub shift_y: f64,
 }
 
 /// A curve along which reach × effect is the same.
@@ -374,6 +379,8 @@ pub struct Contour {
     pub points: f64,
     /// From left to right, inside the axes.
     pub path: Vec<Place>,
+    /// Where its name stands: above the curve, and clear of marks and other names on a phone.
+    pub name: Place,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -394,6 +401,10 @@ pub struct BySegment {
     pub tables: Vec<SegmentTable>,
     /// The largest figure of all tables: the darkest shade.
     pub darkest: f64,
+    /// Labels of touchpoints that cost points, but to which, beside the others that were met, no detractors
+    /// are put down.
+    #[serde(default)]
+    pub left_out: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -456,8 +467,11 @@ pub struct Change {
     pub moves: Option<Moves>,
     /// Reach of the first six of `cost.rows`; all have the same periods as `nps`.
     pub trends: Vec<Trend>,
-    /// The trend whose reach changed most from its first to its last period.
+    /// The trend whose reach changed most from its first to its last period of enough answers.
     pub steepest: Option<Steepest>,
+    /// The newest period, where it has too few answers to be among `nps`.
+    #[serde(default)]
+    pub begun: Option<Begun>,
     /// `rpt_restatements`
     pub restated: Vec<Restated>,
 }
@@ -523,8 +537,17 @@ pub struct Steepest {
     pub label: String,
     pub before: f64,
     pub after: f64,
-    /// The first period.
+    /// The first and the last period of `analysis.min_responses` answers.
     pub since: String,
+    pub until: String,
+}
+
+/// A period that has begun: too few answers to draw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begun {
+    pub period: String,
+    pub responses: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -601,10 +624,8 @@ pub struct WinBack {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoFollowUps {
-    /// No `[follow_ups]` in the configuration.
-    NotConfigured,
-    /// This version has no such table.
-    NotBuilt,
+    /// The run has no such table.
+    NotMade,
     /// Answers carry neither customer nor order.
     NoCustomers,
 }
@@ -775,7 +796,7 @@ pub struct Strongest {
 pub struct Placebo {
     pub touchpoint: String,
     pub label: String,
-    /// `previous_answer`, `next_order_late`, `next_order_damaged`
+    /// `previous_answer`; `next_order_late_or_damaged`, whose label is empty: it is all touchpoints'
     pub placebo: String,
     pub responses: u64,
     pub points: Interval,
@@ -868,7 +889,7 @@ pub struct Sheet {
     pub keep: Option<Keep>,
     /// Redacted comments of promoters who met `keep`; none under `analysis.min_cell` comments.
     pub quotes: Vec<SheetQuote>,
-    /// Open cases of this value; `None` without a follow-up list.
+    /// Open cases of this value, the first twelve to be called; `None` without a follow-up list.
     pub calls: Option<Vec<Call>>,
     /// Of `[[actions]]`.
     pub promise: Option<Promise>,

@@ -4,6 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use parquet::arrow::ArrowWriter;
 
 use crate::program::{Outcome, aftersale, text};
 use crate::table::{self, Table, json, run_folder};
@@ -337,6 +341,100 @@ fn few_answers_show_no_score() {
     run(&config, &output, &[]).expect(0);
     let page = words(&pages(&run_folder(&output))["leadership.html"]);
     assert!(page.contains("NPS −100, but from 4 answers"), "{page}");
+}
+
+/// Whoever waits for a call is counted on the page, and listed on the sheet of their region, without a name;
+/// of a run that makes no list the page says so.
+#[test]
+fn customers_to_win_back_are_counted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = world::write(folder.path(), &world::feeds(300), 1);
+    let output = folder.path().join("out");
+    run(&config, &output, &[]).expect(0);
+    let run = run_folder(&output);
+    let drawn = || {
+        let to = folder.path().join("again");
+        aftersale(&["report", "--output", text(&output), "--to", text(&to)]).expect(0);
+        let sheets =
+            fs::read_dir(to.join("stores")).expect("sheets").map(|file| file.expect("a sheet").path());
+        let sheets = sheets.map(|file| words(&fs::read_to_string(file).expect("a sheet")));
+        let read = |name: &str| fs::read_to_string(to.join(name)).expect("a page");
+        (words(&read("leadership.html")), read("digest.txt"), sheets.collect::<Vec<String>>())
+    };
+    let (page, digest, sheets) = drawn();
+    assert!(page.contains("No follow-up list was made with this run."), "{page}");
+    assert!(digest.contains("To win back: No follow-up list in this run."), "{digest}");
+    assert!(sheets.iter().all(|sheet| !sheet.contains("Call by")), "{sheets:?}");
+
+    // Three detractors: one waits since 9 days and is overdue, one since 2, one has been called.
+    let answers = table::published(&output, "fct_exposures").only("is_counted", &["true"]);
+    let id = answers.column("response_id");
+    let region = answers.column("seg_region");
+    let known = answers.rows.iter().filter(|row| !row[region].starts_with('('));
+    let ids: Vec<&str> = known.map(|row| row[id].as_str()).take(3).collect();
+    let as_of = answers.rows[0][answers.column("as_of")].as_str();
+    let as_of = chrono::DateTime::parse_from_rfc3339(as_of).expect("an instant").timestamp_micros();
+    let days = |days: i64| as_of - days * 86_400_000_000;
+    let texts = |values: [&str; 3]| -> ArrayRef { Arc::new(StringArray::from(values.to_vec())) };
+    let times = |values: [i64; 3]| -> ArrayRef {
+        Arc::new(TimestampMicrosecondArray::from(values.to_vec()).with_timezone("UTC"))
+    };
+    let list = RecordBatch::try_from_iter([
+        ("follow_up_id", texts(["case-one", "case-two", "case-three"])),
+        ("response_id", texts([ids[0], ids[1], ids[2]])),
+        ("customer_id", texts(["Erika", "Erika", "Erika"])),
+        ("nps_class", texts(["detractor"; 3])),
+        ("status", texts(["open", "new", "contacted"])),
+        ("score", Arc::new(Int64Array::from(vec![2, 5, 0])) as ArrayRef),
+        ("responded_at", times([days(9), days(2), days(20)])),
+        ("due_at", times([days(7), days(-1), days(18)])),
+        ("as_of", times([as_of; 3])),
+        ("reason_1", texts(["Parcel came late", "", "The bill was wrong"])),
+    ]);
+    publish_beside(&run, "rpt_follow_ups", &list.expect("a list"));
+    let team = |values: [i64; 3]| Arc::new(Int64Array::from(values.to_vec())) as ArrayRef;
+    let weeks = RecordBatch::try_from_iter([
+        ("period", texts(["2025-W20", "2025-W21", "window"])),
+        ("team", texts(["desk", "desk", "all"])),
+        ("detractors", team([12, 8, 20])),
+        ("contacted", team([9, 6, 15])),
+        ("contacted_in_time", team([5, 5, 10])),
+        ("median_hours", Arc::new(Float64Array::from(vec![30.0, 40.0, 36.0])) as ArrayRef),
+    ]);
+    publish_beside(&run, "rpt_closed_loop", &weeks.expect("weeks"));
+    let (page, digest, sheets) = drawn();
+    for told in [
+        "2 detractors wait for a call; the oldest for 9 days",
+        "2 waiting for a call",
+        "1 past their date",
+        "50% of cases were called in time of 20 cases that were due",
+        "1.5 days until the call; half were faster of 15 calls made",
+    ] {
+        assert!(page.contains(told), "{told:?} is not in {page}");
+    }
+    assert!(digest.contains("2 detractors wait for a call, the oldest for 9 days"), "{digest}");
+    let of = |case: &str| sheets.iter().filter(|sheet| sheet.contains(case)).count();
+    assert_eq!(["case-one", "case-two", "case-three"].map(of), [1, 1, 0], "{sheets:?}");
+    assert!(sheets.iter().any(|sheet| sheet.contains("overdue") && sheet.contains("Parcel came late")));
+    assert!(!page.contains("Erika") && sheets.iter().all(|sheet| !sheet.contains("Erika")));
+}
+
+/// One more table of a published run.
+fn publish_beside(run: &Path, table: &str, rows: &RecordBatch) {
+    let path = format!("{table}/part-00000.parquet");
+    fs::create_dir(run.join(table)).expect("a folder");
+    let file = fs::File::create(run.join(&path)).expect("a file");
+    let mut writer = ArrowWriter::try_new(file, rows.schema(), None).expect("a writer");
+    writer.write(rows).expect("rows");
+    writer.close().expect("a footer");
+    let mut manifest = json(&run.join("manifest.json"));
+    let like = manifest["files"].as_array().expect("files").iter().find(|file| !file["rows"].is_null());
+    let mut entry = like.expect("a table").clone();
+    entry["path"] = path.clone().into();
+    entry["rows"] = rows.num_rows().into();
+    entry["bytes"] = fs::metadata(run.join(&path)).expect("the file").len().into();
+    manifest["files"].as_array_mut().expect("files").push(entry);
+    fs::write(run.join("manifest.json"), manifest.to_string()).expect("written");
 }
 
 /// Sheets are for one of the dimensions that reports are broken down by.

@@ -248,6 +248,8 @@ const MADE_BY_RUST: &[(&str, u32)] = &[
     ("data_dictionary", 10),
     ("placed_answers", 10),
     ("sheet_answers", 10),
+    ("follow_up_cases", 10),
+    ("closed_loop", 10),
 ];
 
 const VOLATILE: &[&str] =

@@ -1,8 +1,8 @@
 // Looks at rendered pages in Debian's Chromium: node check.mjs PAGES [--shots FOLDER] [--only TEXT]
 //
-// For every page, at three widths, in light and dark: no request but for the page itself, no word on the
-// console, no script and nothing that could become one, no dialog, nothing wider than the window, no violation
-// known to axe. With --shots: pictures of each, and of paper (A4 and Letter) by pdftoppm.
+// For every page, at three widths, in light and dark, and as far as it can be seen there on paper: no request but for the page itself, no word on the
+// console, no script and nothing that could become one, no dialog, nothing wider than the window, no words of a
+// drawing on one another, no violation known to axe. With --shots: pictures of each, and of paper (A4 and Letter) by pdftoppm.
 //
 // That each of these checks can fail is shown first, on a page that is wrong in every way.
 
@@ -17,6 +17,8 @@ import { chromium } from 'playwright-core'
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const widths = [360, 820, 1440]
 const schemes = ['light', 'dark']
+// Between the margins of style.css, at 96 pixels an inch.
+const papers = { A4: 688, Letter: 710 }
 
 const given = process.argv.slice(2)
 const option = name => (given.includes(name) ? given.splice(given.indexOf(name), 2)[1] : null)
@@ -47,6 +49,7 @@ async function problems(file, sizes, shot) {
     await page.setViewportSize({ width, height: 900 })
     await page.emulateMedia({ colorScheme: scheme })
     for (const problem of await page.evaluate(tooWide)) here(problem)
+    for (const problem of await page.evaluate(overlapping)) here(problem)
     if (withAxe) {
       await page.evaluate(() => document.querySelectorAll('details').forEach(details => { details.open = true }))
       const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
@@ -59,8 +62,13 @@ async function problems(file, sizes, shot) {
       await page.screenshot({ path: `${shot}-${width}-${scheme}.png`, fullPage: true })
     }
   }
+  for (const [paper, width] of Object.entries(papers)) {
+    await page.setViewportSize({ width, height: 900 })
+    await page.emulateMedia({ media: 'print', colorScheme: 'light' })
+    for (const problem of [...await page.evaluate(tooWide), ...await page.evaluate(overlapping)]) found.push(`on ${paper}: ${problem}`)
+  }
   if (shot) {
-    await page.emulateMedia({ colorScheme: 'light' })
+    await page.emulateMedia({ media: null, colorScheme: 'light' })
     for (const format of ['A4', 'Letter']) {
       await page.pdf({ path: `${shot}-${format}.pdf`, format, printBackground: false })
       execFileSync('pdftoppm', ['-r', '60', '-png', `${shot}-${format}.pdf`, `${shot}-${format}`])
@@ -100,6 +108,31 @@ function tooWide() {
   return [`wider than the window by ${wide}: ${culprit?.outerHTML.slice(0, 100)}`]
 }
 
+// Runs inside the page: words of a drawing that stand on one another, or under a mark.
+function overlapping() {
+  const found = []
+  const drawings = new Map()
+  for (const element of document.querySelectorAll('svg text, svg.numbered > circle, svg.numbered > rect, .plot .ticks li > *')) {
+    const isMark = !element.matches('text, li > *')
+    if (!isMark && element.closest('svg.numbered')) continue
+    const { left, top, right, bottom, width } = element.getBoundingClientRect()
+    if (width === 0 || getComputedStyle(element).visibility === 'hidden') continue
+    let drawing = element.closest('.plot') ?? element.closest('svg')
+    while (drawing.parentElement.closest('svg')) drawing = drawing.parentElement.closest('svg')
+    if (!drawings.has(drawing)) drawings.set(drawing, [])
+    // A line's box is higher than its letters.
+    const text = isMark ? `mark ${element.parentElement.textContent}` : element.textContent
+    drawings.get(drawing).push({ text, box: isMark ? [left + 1, top + 1, right - 1, bottom - 1] : [left, top + 3, right, bottom - 3] })
+  }
+  for (const pieces of drawings.values())
+    for (const [at, one] of pieces.entries())
+      for (const other of pieces.slice(at + 1)) {
+        const [a, b] = [one.box, other.box]
+        if (a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3]) found.push(`“${one.text}” and “${other.text}” overlap`)
+      }
+  return found
+}
+
 function htmlFiles(of) {
   return readdirSync(of).sort().flatMap(name => {
     const path = join(of, name)
@@ -111,9 +144,9 @@ function htmlFiles(of) {
 
 const wrong = join(mkdtempSync(join(tmpdir(), 'pages-')), 'wrong.html')
 writeFileSync(wrong, `<!doctype html><html><head><title></title></head><body><h1>a</h1><h1>b</h1><script>window.hostile = 1; console.log('x'); setTimeout(() => { throw new Error('y') })</script>
-<img src="file:///nowhere.png"><a href="javascript:1" onclick="2" style="color:#eee">low contrast</a><iframe srcdoc="z"></iframe><a href="#none">nowhere</a><p style="width:3000px">wide</p></body></html>`)
+<img src="file:///nowhere.png"><a href="javascript:1" onclick="2" style="color:#eee">low contrast</a><iframe srcdoc="z"></iframe><a href="#none">nowhere</a><p style="width:3000px">wide</p><svg><text y="20">one</text><text y="22">other</text></svg></body></html>`)
 const seen = (await problems(wrong, [{ width: 820, scheme: 'light', withAxe: true }], null)).join('\n')
-for (const word of ['a script ran', 'console', 'request', '<script>', '<iframe>', 'attribute on', 'attribute style', 'is a script', 'leads outside', 'leads nowhere', 'meta', 'no policy', '2 h1', 'not in force', 'wider', 'axe'])
+for (const word of ['a script ran', 'console', 'request', '<script>', '<iframe>', 'attribute on', 'attribute style', 'is a script', 'leads outside', 'leads nowhere', 'meta', 'no policy', '2 h1', 'not in force', '820 light: wider', 'on A4: wider', '“one” and “other” overlap', 'axe'])
   if (!seen.includes(word)) { console.error(`a wrong page passes: "${word}" was not said\n${seen}`); process.exit(1) }
 
 // ---- the pages ---------------------------------------------------------------------------------------------
@@ -135,5 +168,5 @@ for (const file of files) {
   for (const problem of new Set(await problems(file, sizes, shot))) { console.error(`${name}: ${problem}`); failed += 1 }
 }
 await browser.close()
-console.log(`${files.length} pages, ${widths.length} widths, ${schemes.length} schemes: ${failed} problems`)
+console.log(`${files.length} pages, ${widths.length} widths, ${schemes.length} schemes, paper: ${failed} problems`)
 process.exit(failed ? 1 : 0)

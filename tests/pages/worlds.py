@@ -432,7 +432,7 @@ class World:
         for mark, driver in [("cost", row) for row in cost[:8]] + [("gain", row) for row in gain[:4]]:
             each = driver["points"]["estimate"] / driver["reach"] * (1 if mark == "cost" else -1)
             rows.append({key: driver[key] for key in ("touchpoint", "label", "exposed_responses", "responses", "reach")} | {
-                "number": len(rows) + 1, "mark": mark, "points_each": each,
+                "number": len(rows) + 1, "mark": mark, "points_each": each, "shift_x": 0, "shift_y": 0,
             })
         costly = [row for row in rows if row["mark"] == "cost"]
         if not costly:
@@ -440,14 +440,35 @@ class World:
         x = log_axis(0.8 * min(row["reach"] for row in rows), 1.1 * max(row["reach"] for row in rows))
         y = axis(min(0, 1.1 * min(row["points_each"] for row in rows)), 1.1 * max(row["points_each"] for row in rows), 6)
         contours = []
-        for points in (0.5, 1, 2, 4):
+        def on_a_phone(place):
+            along = math.log(place["x"] / x["low"]) / math.log(x["high"] / x["low"])
+            return 270 * along, 480 * (y["high"] - place["y"]) / (y["high"] - y["low"])
+
+        def overlaps(one, others):
+            return any(one[0] < o[2] and o[0] < one[2] and one[1] < o[3] and o[1] < one[3] for o in others)
+
+        taken = []
+        for row in rows:
+            a, b = on_a_phone({"x": row["reach"], "y": row["points_each"]})
+            marks = {(c, d): (a + c - 13, b + d - 13, a + c + 13, b + d + 13) for c, d in
+                     [(0, 0), (27, 0), (-27, 0), (0, -27), (0, 27), (27, -27), (-27, -27), (27, 27), (-27, 27)]}
+            row["shift_x"], row["shift_y"] = next((shift for shift, mark in marks.items() if not overlaps(mark, taken[1::2])), (0, 0))
+            taken += [marks[0, 0], marks[row["shift_x"], row["shift_y"]]]
+        for points in (0.1, 0.5, 2, 8, 32):
             path = []
             for step in range(41):
                 reach = x["low"] * (x["high"] / x["low"]) ** (step / 40)
                 if points / reach <= y["high"]:
                     path.append({"x": round(reach, 5), "y": round(points / reach, 3)})
-            if len(path) > 8:
-                contours.append({"points": points, "path": path})
+            if len(path) <= 8 or path[0]["y"] <= 0.25 * y["high"]:
+                continue
+            for place in path:
+                a, b = on_a_phone(place)
+                name = (a + 2, b - 20, a + 74, b)
+                if name[1] >= 0 and name[2] <= 270 and not overlaps(name, taken):
+                    taken.append(name)
+                    contours.append({"points": points, "path": path, "name": place})
+                    break
         return {
             "rows": rows, "x": x, "y": y, "contours": contours,
             "deepest": max(costly, key=lambda row: row["points_each"])["label"], "widest": max(costly, key=lambda row: row["reach"])["label"],
@@ -483,7 +504,7 @@ class World:
                 for cell in row["cells"]:
                     value = cell["detractors_per_100"]
                     cell["shade"] = 0 if value is None or value <= 0 else min(int(4.999 * value / darkest), 4)
-        return {"tables": tables, "darkest": darkest}
+        return {"tables": tables, "darkest": darkest, "left_out": [self.labels["left_alone"]] if self.name == "rich" else []}
 
     def where_row(self, segment, here, columns, is_whole):
         cells = []
@@ -521,11 +542,12 @@ class World:
             whole = [trend for trend in trends if trend["points"][0]["reach"] and trend["points"][-1]["reach"]]
             most = max(whole, key=lambda t: abs(t["points"][-1]["reach"] - t["points"][0]["reach"]), default=None)
             if most:
-                steepest = {"label": most["label"], "before": most["points"][0]["reach"], "after": most["points"][-1]["reach"], "since": most["points"][0]["period"]}
+                steepest = {"label": most["label"], "before": most["points"][0]["reach"], "after": most["points"][-1]["reach"], "since": most["points"][0]["period"], "until": most["points"][-1]["period"]}
         values = [value for row in nps for value in (row["low"], row["high"])]
         return {
             "nps": nps, "y": axis(max(min(values), -100), min(max(values), 100)) if values else axis(0, 100), "moves": moves,
             "trends": trends if len(nps) >= 2 else [], "steepest": steepest,
+            "begun": {"period": "2026-11", "responses": 8} if self.name == "rich" else None,
             "restated": [] if self.name != "rich" else [
                 {"period": nps[-3]["period"], "measure": "nps", "label": None, "is_share": False, "was": round(nps[-3]["nps"]) + 0.6, "is": round(nps[-3]["nps"], 1), "why": "14 answers came later"},
                 {"period": nps[-2]["period"], "measure": "reach", "label": self.labels["slow_first_reply"], "is_share": True, "was": 0.052, "is": 0.049, "why": "the help desk exported replies anew"},
@@ -617,7 +639,7 @@ class World:
 
     def win_back(self):
         if not self.has_follow_ups:
-            return {"missing": "not_configured", "cases": None}
+            return {"missing": "not_made", "cases": None}
         detractors = [a for a in self.answers if a.nps_class == "detractors"]
         recent = [a for a in detractors if a.month >= self.months - 2]
         open_ = recent[: int(0.35 * len(recent))]
@@ -690,7 +712,7 @@ class World:
             "placebos": [] if n < 2000 else [
                 {"touchpoint": "late", "label": self.labels["late"], "placebo": "previous_answer", "responses": int(0.11 * n), "points": interval(0.2, 0.5), "holds": True, "visible_points": 1.4},
                 {"touchpoint": "ticket_opened", "label": self.labels["ticket_opened"], "placebo": "previous_answer", "responses": int(0.11 * n), "points": interval(1.3, 0.5), "holds": False, "visible_points": 1.4},
-                {"touchpoint": "late", "label": self.labels["late"], "placebo": "next_order_late", "responses": int(0.23 * n), "points": interval(-0.1, 0.3), "holds": True, "visible_points": 0.9},
+                {"touchpoint": "late", "label": "", "placebo": "next_order_late_or_damaged", "responses": int(0.23 * n), "points": interval(-0.1, 0.3), "holds": True, "visible_points": 0.9},
             ],
             "calibration": [] if not self.effects or n < 100 else [
                 {"tenth": tenth, "expected": 0.02 + 0.0065 * tenth ** 1.8, "observed": 0.02 + 0.0065 * tenth ** 1.8 + 0.006 * (-1) ** tenth} for tenth in range(1, 11)

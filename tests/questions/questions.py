@@ -1,4 +1,5 @@
-"""The questions of the README, put to DuckDB, polars and DataFusion over one published run.
+"""The questions of the README, put to DuckDB, polars and DataFusion over one published run; and what it tells
+BI tools of the tables: the script that loads them, and each relation of many rows to one.
 
     python questions.py OUTPUT
 Each engine has to return rows, and all three the same ones, in the same order.
@@ -16,6 +17,7 @@ import polars
 
 README = Path(__file__).parents[2] / "README.md"
 HEADING = "## Which table answers which question"
+FOR_BI = "## In BI tools"
 
 
 def questions():
@@ -57,6 +59,46 @@ def plain(value):
     return value
 
 
+def loaded(output):
+    """A DuckDB session in which the README's script has been run."""
+    section = README.read_text(encoding="utf-8").split(FOR_BI, 1)[1].split("\n## ", 1)[0]
+    script = re.search(r"```sql\n(.*?)```", section, re.S)[1]
+    duck = duckdb.connect()
+    duck.execute(script.replace("data/out", str(output)))
+    relations = re.findall(r"^\| `(\w+)` \| `(\w+)` \| `(\w+)` \| `(\w+)` \|$", section, re.M)
+    assert len(relations) >= 6, relations
+    return duck, relations
+
+
+def astray(duck, relation):
+    """What keeps a relation from being one of many rows to one; none where it is."""
+    table, column, to, key = relation
+    ask = lambda sql: duck.execute(sql).fetchone()[0]
+    found = []
+    if ask(f"select count({column}) from {table}") == 0:
+        found.append("no row has a value")
+    if twice := ask(f"select count(*) - count(distinct {key}) from {to}"):
+        found.append(f"{twice} values come again in `{to}`")
+    if lost := ask(f"select count(*) from {table} where {column} is not null and {column} not in (select {key} from {to})"):
+        found.append(f"{lost} rows have no partner")
+    return found
+
+
+def related(output):
+    duck, relations = loaded(output)
+    for relation in relations:
+        found = astray(duck, relation)
+        assert not found, f"{' '.join(relation)}: {found}"
+    # Each way of going wrong is seen.
+    for wrong, seen in [
+        (("fct_exposures", "response_id", "fct_attributions", "response_id"), "come again"),
+        (("fct_attributions", "touchpoint", "fct_exposures", "response_id"), "no partner"),
+        (("(select null as nothing)", "nothing", "touchpoints", "touchpoint"), "no row"),
+    ]:
+        assert any(seen in words for words in astray(duck, wrong)), wrong
+    print(f"{len(relations)} relations are of many rows to one")
+
+
 def main():
     output = Path(sys.argv[1])
     run = output / json.loads((output / "latest.json").read_text())["path"]
@@ -76,6 +118,7 @@ def main():
                 assert one == other, f"{question}\n{name}: {one}\nDuckDB: {other}"
         empty += not first
         print(f"{len(first):6} rows  {question}")
+    related(output)
     assert empty <= int(sys.argv[2]) if len(sys.argv) > 2 else empty == 0, f"{empty} questions have no answer"
 
 
