@@ -197,7 +197,7 @@ fn what_the_web_cannot_give_is_told() {
     for (other, told) in [
         (format!("{}/exports/surveys/", server.endpoint), "folders cannot be listed"),
         (format!("{}/exports/surveys/*.csv", server.endpoint), "names one file and nothing else"),
-        (format!("{}?token=planted", surveys), "names one file and nothing else"),
+        (format!("{}?token=planted", surveys), "an address of data has no query"),
         (surveys.replace("http://", "http://me:planted@"), "names one file and nothing else"),
     ] {
         let outcome = run(&with(&other)).expect(78).says(&[told, "web.toml:", "hint:"]);
