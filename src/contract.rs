@@ -285,6 +285,11 @@ fn compare(
         perhaps: None,
         breaks,
     };
+    // One that looks like data is not alone: the header is missing, and every name may be somebody's.
+    let is_headless = new_columns.iter().any(|name| looks_like_data(name));
+    if is_headless {
+        new_columns.clear();
+    }
     let mut changes = Vec::new();
     for (name, column) in &was.columns {
         let now = table.columns.iter().find(|(known, _)| known == name);
@@ -307,8 +312,11 @@ fn compare(
         new_columns.retain(|new| Some(*new) != change.perhaps.as_deref());
         changes.push(change);
     }
-    for name in new_columns.into_iter().filter(|name| !looks_like_data(name)) {
+    for name in new_columns {
         changes.push(change(name, None, "is new".into(), false));
+    }
+    if is_headless {
+        changes.push(change("(not shown: the first line looks like data)", None, "is new".into(), false));
     }
     changes
 }

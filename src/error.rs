@@ -90,9 +90,10 @@ impl Error {
         Self::new(Kind::Config, message)
     }
 
-    /// Adds where it happened. Names, places and counts only; never a value of a customer's row.
+    /// Adds where it happened. Names, places and counts only; never a value of a customer's row. Of addresses
+    /// what may be a secret is left out.
     pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
-        self.context.push((key, value.to_string()));
+        self.context.push((key, printable(&value.to_string())));
         self
     }
 
@@ -152,6 +153,46 @@ impl std::error::Error for Error {
     }
 }
 
+/// A text whose addresses have lost their users, passwords and queries: some write secrets into them.
+pub fn printable(text: &str) -> String {
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find("://") {
+        let (start, after) = rest.split_at(at + 3);
+        let scheme = start.trim_end_matches("://").rsplit(|c: char| !c.is_ascii_alphanumeric()).next();
+        let end = after.find(|c: char| c.is_whitespace() || "\"'`<>".contains(c)).unwrap_or(after.len());
+        let (address, further) = after.split_at(end);
+        shown.push_str(start);
+        shown.push_str(without_secrets(&scheme.unwrap_or_default().to_lowercase(), address));
+        rest = further;
+    }
+    shown.push_str(rest);
+    shown
+}
+
+fn without_secrets<'a>(scheme: &str, address: &'a str) -> &'a str {
+    let authority = &address[..address.find(['/', '?', '#']).unwrap_or(address.len())];
+    let user = authority.rsplit_once('@').map(|(user, _)| user);
+    // `abfss://container@account` names a place.
+    let is_place = |user: &str| scheme.starts_with("abfs") && !user.contains(':');
+    let address = match user {
+        Some(user) if !is_place(user) => &address[user.len() + 1..],
+        _ => address,
+    };
+    let is_of_web = ["http", "https", "ftp"].contains(&scheme);
+    let end = if is_of_web { address.find(['?', '#']) } else { query(address) };
+    &address[..end.unwrap_or(address.len())]
+}
+
+/// Where an address has a query (`?name=…`), which is no pattern.
+pub fn query(address: &str) -> Option<usize> {
+    let is_query = |at: &usize| {
+        let after = &address[at + 1..];
+        let name = after.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c));
+        name.is_some_and(|end| end > 0 && after[end..].starts_with('='))
+    };
+    address.match_indices('?').map(|(at, _)| at).find(is_query)
+}
+
 /// Adds context to a result on its way up.
 pub trait Context<T> {
     fn with(self, key: &'static str, value: impl fmt::Display) -> Result<T>;
@@ -160,5 +201,26 @@ pub trait Context<T> {
 impl<T> Context<T> for Result<T> {
     fn with(self, key: &'static str, value: impl fmt::Display) -> Result<T> {
         self.map_err(|error| error.with(key, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_lose_what_may_be_a_secret() {
+        for (text, shown) in [
+            ("ftp://u:pw@h/x", "ftp://h/x"),
+            ("s3://AKIA:pw@b/x and https://me@h/a?t=1#f.", "s3://b/x and https://h/a"),
+            ("url = \"S3://b/x?sig=pw&a=b\" # c", "url = \"S3://b/x\" # c"),
+            ("abfss://c@a.dfs.core.windows.net/x", "abfss://c@a.dfs.core.windows.net/x"),
+            ("abfss://c:pw@a.dfs.core.windows.net/x", "abfss://a.dfs.core.windows.net/x"),
+            ("s3://lake/ds=2025-?/part-?.csv", "s3://lake/ds=2025-?/part-?.csv"),
+            ("a@b.example, no address: 3 / 4?", "a@b.example, no address: 3 / 4?"),
+        ] {
+            assert_eq!(printable(text), shown);
+            assert_eq!(Error::io("x").with("location", text).context()[0].1, shown);
+        }
     }
 }

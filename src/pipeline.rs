@@ -256,7 +256,16 @@ impl<'a> Job<'a> {
             Some(landing) => {
                 Store::open(landing, &config.base, &config.environment.0).with("landing", landing)?
             }
-            None => output.child("landed")?,
+            None => {
+                if config.privacy.pseudonym_key.is_some() {
+                    progress.warns(
+                        "copies of the exports, with the ids that they have, lie beside what is published: \
+                         `landing` names a place of their own",
+                        &[],
+                    );
+                }
+                output.child("landed")?
+            }
         };
         landing.end_uploads((request.clock)() - LANDING_MICROS).await?;
         let mut watch = drift::watch(&previous, request);

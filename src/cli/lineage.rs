@@ -124,7 +124,9 @@ impl<'a> Story<'a> {
         let failed = |e: reqwest::Error| {
             Error::unavailable("the listener cannot be reached").caused_by(e.without_url())
         };
-        let client = reqwest::Client::builder().timeout(PATIENCE).build().map_err(failed)?;
+        let client = reqwest::Client::builder().timeout(PATIENCE);
+        // What is told goes where the configuration says.
+        let client = client.redirect(reqwest::redirect::Policy::none()).build().map_err(failed)?;
         let mut request = client.post(url).header("Content-Type", "application/json").body(text);
         if let Some(key) = &self.to.key {
             request = request.header("Authorization", format!("Bearer {}", key.0));

@@ -20,7 +20,7 @@ use super::tables::{RunParts, metadata};
 use super::{Request, Stop, Wish};
 use crate::engine::functions::one_spelling;
 use crate::engine::{self, Engine, write};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::exposures::{batch, texts};
 use crate::pages;
 use crate::privacy::Key;
@@ -81,31 +81,41 @@ async fn erase_alone(
 ) -> Result<Erased> {
     let mut done = Erased::default();
     Output::open(store, lock, false).await?.tidy().await?;
-    let (mut unreadable, mut innocent) = (Vec::new(), BTreeSet::new());
+    let (mut unreadable, mut innocent, mut known) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let mut cannot = |run: String, why: &Error| {
+        let about = [("run", run.clone()), ("reason", why.message().to_string())];
+        progress.warns("a run cannot be searched", &about);
+        unreadable.push(run);
+    };
     for entry in History::read(store).await?.runs.into_iter().filter(|entry| !entry.is_removed) {
         match manifest_if_whole(store, &entry.run_id).await? {
             Ok(manifest) => {
                 done.searched += 1;
                 // Anew each time: the run before may have been the latest.
                 let output = Output::open(store, lock, false).await?;
-                match from_run(request, list, &output, &manifest).await.with("run", &entry.run_id)? {
-                    Some((now, rows)) => {
+                match from_run(request, list, &output, &manifest, &mut known).await {
+                    Ok(Some((now, rows))) => {
                         output.tidy().await?;
                         progress.says(&format!("run {} is now {now}: {rows} rows taken out", entry.run_id));
                         done.runs.push((entry.run_id, now, rows));
                     }
-                    None => {
+                    Ok(None) => {
                         innocent.insert(entry.run_id);
                     }
+                    Err(why) if is_of_the_run(&why) => cannot(entry.run_id, &why),
+                    Err(why) => return Err(why.with("run", &entry.run_id)),
                 }
             }
-            Err(why) => {
-                let reason = why.message().to_string();
-                progress
-                    .warns("a run cannot be searched", &[("run", entry.run_id.clone()), ("reason", reason)]);
-                unreadable.push(entry.run_id);
-            }
+            Err(why) => cannot(entry.run_id, &why),
         }
+    }
+    let unknown = list.values.len().saturating_sub(known.len());
+    if unknown > 0 {
+        progress.says(&format!(
+            "{unknown} of {} values on the erasure list are no name under which a kept run knows somebody: where one is \
+             all that the list says of a customer, name the id as well",
+            list.values.len()
+        ));
     }
     done.rejects = remove_rejects(store).await?;
     done.landed = remove_landed(request, store).await?;
@@ -115,8 +125,14 @@ async fn erase_alone(
         true => beside.expect_all().map(|()| done),
         false => Err(Error::io("some runs could not be searched; all else is done")
             .with("runs", unreadable.join(", "))
-            .hint("remove their folders, or put their manifests back and erase again")),
+            .hint("the lines above say why: put back what they lack (files, the former key), or remove their folders")),
     }
+}
+
+/// Whether only this run cannot be searched: others can.
+fn is_of_the_run(why: &Error) -> bool {
+    let is_of_it = matches!(why.kind(), Kind::Config | Kind::Data | Kind::Usage | Kind::Io);
+    is_of_it && !Run::is_undecided(why)
 }
 
 // ---- one run ---------------------------------------------------------------------------------------------
@@ -127,11 +143,12 @@ async fn from_run(
     list: &Erasure,
     output: &Output,
     manifest: &Manifest,
+    known: &mut BTreeSet<usize>,
 ) -> Result<Option<(String, u64)>> {
     let config = &request.config;
     let there = Published::open(&config.output, config, Some(&manifest.run_id)).await?;
     let key = there.pseudonym_key(config)?;
-    let found = Found::look(&there, &Names::new(list, key)).await?;
+    let found = Found::look(&there, &Names::new(list, key), known).await?;
     if found.is_nothing() {
         return Ok(None);
     }
@@ -220,7 +237,8 @@ async fn copy(output: &Store, manifest: &Manifest, table: &str, run: &mut Run) -
 
 /// What customers on the list are called in a run's tables.
 struct Names<'a> {
-    listed: BTreeSet<String>,
+    /// With the value's place on the list.
+    listed: BTreeMap<String, usize>,
     key: Option<&'a Key>,
 }
 
@@ -232,14 +250,16 @@ impl<'a> Names<'a> {
             _ => format!("{kind} {value}"),
         };
         let names = list.values.iter().map(|(kind, value)| name(kind, value));
-        let listed = names.map(|name| key.map_or(name.clone(), |key| key.pseudonym(&name))).collect();
+        let published = names.map(|name| key.map_or(name.clone(), |key| key.pseudonym(&name)));
+        let listed = published.zip(0..).collect();
         Names { listed, key }
     }
 
-    fn hold(&self, published: &str) -> bool {
+    /// The place of a published name on the list.
+    fn place(&self, published: &str) -> Option<usize> {
         match self.key {
-            Some(_) => self.listed.contains(published),
-            None => self.listed.contains(&one_spelling(published)),
+            Some(_) => self.listed.get(published).copied(),
+            None => self.listed.get(&one_spelling(published)).copied(),
         }
     }
 }
@@ -258,7 +278,7 @@ const ANSWERS: &str = "select distinct response_id from fct_exposures where exis
     or exists (select 1 from erased_journeys where erased_journeys.journey_id = fct_exposures.journey_id)";
 
 impl Found {
-    async fn look(there: &Published, names: &Names<'_>) -> Result<Found> {
+    async fn look(there: &Published, names: &Names<'_>, known: &mut BTreeSet<usize>) -> Result<Found> {
         let engine = &there.engine;
         let mut customers = BTreeSet::new();
         for table in ["fct_journeys", "fct_exposures"] {
@@ -267,7 +287,12 @@ impl Found {
                 .await?;
             for rows in engine.collect(plan, table).await? {
                 let ids = texts(rows.column(0))?;
-                customers.extend(ids.iter().flatten().filter(|id| names.hold(id)).map(str::to_string));
+                for id in ids.iter().flatten() {
+                    if let Some(place) = names.place(id) {
+                        known.insert(place);
+                        customers.insert(id.to_string());
+                    }
+                }
             }
         }
         let ids = Arc::new(StringArray::from_iter_values(&customers));

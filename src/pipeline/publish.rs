@@ -6,7 +6,7 @@ use super::fingerprint::PROGRAM;
 use super::inputs::Inputs;
 use super::{Job, Outcome, Request, SCHEMA_VERSION, Stop, drift};
 use crate::engine::{Limits, write};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Result, printable};
 use crate::pages;
 use crate::progress::Progress;
 use crate::published;
@@ -112,7 +112,7 @@ impl Job<'_> {
             work_fingerprint: self.parts.of_work(self.asked_as_of),
             code_version: PROGRAM.into(),
             previous_run_id: output.latest().map(|latest| latest.run_id.clone()),
-            configuration: self.config.text.clone(),
+            configuration: printable(&self.config.text),
             settings: self.config.settings()?,
             touchpoints: touchpoints.map(|t| (t.id.clone(), t.hash.clone())).collect(),
             inputs: objects.map(Into::into).collect(),

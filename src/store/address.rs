@@ -13,7 +13,7 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use url::Url;
 
 use super::{Keys, Object, Place, Store, clouds, failure, glob_start, is_absent};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, query};
 
 /// What may be written as a place.
 const KNOWN: &str = "use s3://bucket/folder, az://container/folder, gs://bucket/folder, file:///folder or a path; \
@@ -28,6 +28,7 @@ impl Store {
     }
 
     fn open_place(location: &str, base: &Path, env: &BTreeMap<String, String>) -> Result<Store> {
+        refuse_query(location)?;
         match location.split_once("://") {
             Some(("s3", rest)) => bucket(rest, env),
             Some((scheme, rest)) if clouds::AZURE.contains(&scheme) => clouds::azure(scheme, rest, env),
@@ -58,6 +59,7 @@ pub async fn find(
     base: &Path,
     env: &BTreeMap<String, String>,
 ) -> Result<(Store, Vec<Object>)> {
+    refuse_query(location)?;
     if clouds::is_web(location) {
         let (folder, name) = clouds::web(location)?;
         let object = folder.stat(&name).await?;
@@ -100,6 +102,15 @@ pub(super) fn refuse_root(path: &Path) -> Result<()> {
         Some(_) => Ok(()),
         None => Err(Error::config("the root of the file system cannot be used as a folder of data")
             .hint("name a folder below it")),
+    }
+}
+
+/// What stands behind a `?` is mostly a signature.
+fn refuse_query(location: &str) -> Result<()> {
+    match location.contains("://") && query(location).is_some() {
+        true => Err(Error::config("an address of data has no query")
+            .hint("leave out what follows the `?`: credentials come from the environment")),
+        false => Ok(()),
     }
 }
 
@@ -206,6 +217,8 @@ mod tests {
         for location in [
             "https://me:secret@host/data",
             "s3://key:secret@bucket/data",
+            "s3://bucket/data?sig=secret",
+            "az://container/data?sig=secret",
             "s3://",
             "s3://bucket//data",
             "s3://bucket/../data",

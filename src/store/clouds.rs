@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::client::{HttpClient, HttpConnector};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::http::HttpBuilder;
 use object_store::multipart::MultipartStore;
@@ -124,6 +126,7 @@ pub(super) fn web(location: &str) -> Result<(Store, String)> {
     let client = HttpBuilder::new()
         .with_url(&url[..Position::BeforePath])
         .with_client_options(ClientOptions::new().with_allow_http(url.scheme() == "http"))
+        .with_http_connector(StaysThere)
         .build()
         .map_err(|raw| refused("cannot be used").caused_by(failure::without_secrets(&raw.to_string())))?;
     let prefix: Key = {
@@ -134,6 +137,25 @@ pub(super) fn web(location: &str) -> Result<(Store, String)> {
     let folder = location.rfind('/').map_or(location, |slash| &location[..slash]).to_owned();
     let keys = Keys { client: Arc::new(client), uploads: None, prefix };
     Ok((Store::new(Place::Keys(keys), folder), name))
+}
+
+/// How long a server may take to answer, and between two pieces of an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Connections that follow no redirect: what is read lies where the configuration says.
+#[derive(Debug)]
+struct StaysThere;
+
+impl HttpConnector for StaysThere {
+    fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(PATIENCE)
+            .read_timeout(PATIENCE)
+            .build()
+            .map_err(|source| object_store::Error::Generic { store: "HTTP", source: source.into() })?;
+        Ok(HttpClient::new(client))
+    }
 }
 
 /// An etag as every answer of a store has it: Azure's listings leave the quotation marks out.

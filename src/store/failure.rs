@@ -48,7 +48,7 @@ static GOOGLE: Hints = Hints {
 };
 static WEB: Hints = Hints {
     missing: "check the address",
-    unreachable: "check the network and the address; the server has to answer HEAD, and GET for parts of a file (Range)",
+    unreachable: "check the network and the address; the server has to answer HEAD, and GET for parts of a file (Range); redirects are not followed",
     refused: "files of the web are read without credentials: copy this one to a place of your own",
 };
 /// Of an error that has lost its address.

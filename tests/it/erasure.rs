@@ -369,3 +369,30 @@ fn no_word_of_theirs_is_left_on_any_page() {
     fs::write(output.join("board/2025-05.html"), "a page").expect("written");
     call(&["erase"], "aftersale.toml").expect(74).says(&["2025-05.html", "hint:"]);
 }
+
+/// A run whose key nobody has any more is named; the others, and copies, are searched all the same.
+#[test]
+fn a_run_that_cannot_be_searched_keeps_nobody_else() {
+    let shop = Shop::new();
+    let config = shop.path("aftersale.toml");
+    let sources: String =
+        FEEDS.iter().map(|(feed, _)| format!("[sources.{feed}]\nurl = \"{feed}.csv\"\n")).collect();
+    let call = |privacy: &str, arguments: &[&str]| {
+        let settings =
+            "output = \"out\"\n[analysis]\nmin_link_rate = 0.0\nmax_rejected_share = 1.0\n[privacy]\n";
+        fs::write(&config, format!("{settings}{privacy}\n{sources}")).expect("written");
+        let (verb, rest) = arguments.split_first().expect("a verb");
+        let key = [("NIGHT_KEY", "a key of no fewer than 32 letters")];
+        aftersale_with(&[&[*verb, "--config", text(&config)], rest].concat(), &key)
+    };
+    fs::write(shop.path("erasure.csv"), FULL_LIST).expect("written");
+    call("pseudonym_key = \"NIGHT_KEY\"", &["run", "--as-of", "2025-05-11"]).expect(0);
+    let old = latest(&shop.output())["run_id"].as_str().expect("a run").to_string();
+    call("", &["run"]).expect(0);
+    let outcome = call("erasure_list = \"erasure.csv\"", &["erase"]).expect(74);
+    let outcome = outcome.says(&["a run cannot be searched", &old, "all else is done", "hint:"]);
+    assert!(outcome.stderr.contains("values on the erasure list are no name"), "{}", outcome.told());
+    assert_eq!(shop.ids("fct_exposures", "response_id"), ["R1"]);
+    let landed = glob::glob(&format!("{}/landed/*.parquet", shop.output().display())).expect("a pattern");
+    assert_eq!(landed.count(), 0);
+}

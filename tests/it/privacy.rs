@@ -238,3 +238,32 @@ fn comments_lose_addresses_and_numbers() {
     let as_exported = comments("[privacy]\nredact_comments = false\n");
     assert!(as_exported[0].contains("+34 600 123 456 or ottilie@kanari.example"));
 }
+
+/// Some write their secrets into addresses: they are not repeated, neither in errors nor in what is published.
+#[test]
+fn secrets_in_addresses_are_seen_nowhere() {
+    let shop = Shop::new();
+    for place in
+        ["ftp://u:planted-x@h/x", "https://u:planted-x@h/x", "s3://K:planted-x@b/x", "az://c/x?sig=planted-x"]
+    {
+        let clean = |what: &str, outcome: Outcome| {
+            assert!([64, 69, 78].contains(&outcome.code), "{what}: {}", outcome.told());
+            is_clean(&format!("{what} at {place}"), &format!("{}\n{}", outcome.stdout, outcome.stderr));
+        };
+        clean("landing", shop.run(&format!("landing = \"{place}\"\n"), &["run"], KEY));
+        for verb in ["run", "check", "show rpt_nps", "report"] {
+            let arguments: Vec<&str> = verb.split(' ').chain(["--output", place]).collect();
+            clean(verb, shop.run("", &arguments, KEY));
+        }
+        clean("init", aftersale_with(&["init", "--from", place], &[]));
+        let source = format!("[sources.surveys]\nurl = \"{place}\"\nformat = \"csv\"");
+        clean("a source", shop.run(&source, &["run"], KEY));
+    }
+    let listener = "[lineage]\nevents = \"http://u:planted-x@127.0.0.1:9/api?token=planted-y\"\n";
+    let outcome = shop.run(&format!("{PSEUDONYMS}{listener}"), &["run"], KEY).expect(0);
+    is_clean("a run", &outcome.stderr);
+    let manifest =
+        fs::read_to_string(run_folder(&shop.path("out")).join("manifest.json")).expect("a manifest");
+    is_clean("the manifest", &manifest.replace(text(self_path(&shop)), ""));
+    assert!(manifest.contains("http://127.0.0.1:9/api"), "{manifest}");
+}

@@ -25,6 +25,8 @@ enum Manner {
     NoParts,
     /// A password is wanted.
     Locked,
+    /// What is asked for lies elsewhere.
+    Elsewhere,
 }
 
 /// A server of files; it answers until the tests end.
@@ -87,6 +89,14 @@ impl Server {
         if manner == Manner::Locked {
             return ("401 Unauthorized", Vec::new(), Vec::new());
         }
+        if manner == Manner::Elsewhere && !path.starts_with("/inside") {
+            return (
+                "307 Temporary Redirect",
+                vec![format!("Location: {}/inside{path}", self.endpoint)],
+                Vec::new(),
+            );
+        }
+        let path = path.trim_start_matches("/inside");
         if method != "GET" && method != "HEAD" {
             return ("405 Method Not Allowed", Vec::new(), Vec::new());
         }
@@ -187,7 +197,7 @@ fn what_the_web_cannot_give_is_told() {
     for (other, told) in [
         (format!("{}/exports/surveys/", server.endpoint), "folders cannot be listed"),
         (format!("{}/exports/surveys/*.csv", server.endpoint), "names one file and nothing else"),
-        (format!("{}?token=planted", surveys), "names one file and nothing else"),
+        (format!("{}?token=planted", surveys), "an address of data has no query"),
         (surveys.replace("http://", "http://me:planted@"), "names one file and nothing else"),
     ] {
         let outcome = run(&with(&other)).expect(78).says(&[told, "web.toml:", "hint:"]);
@@ -201,9 +211,11 @@ fn what_the_web_cannot_give_is_told() {
         .says(&["no folder", "hint:"]);
     run(&format!("landing = \"{place}\"\n{settings}")).expect(78).says(&["no folder", "hint:"]);
 
-    for (manner, told) in
-        [(Manner::NoParts, "does not give parts of a file"), (Manner::Locked, "read without credentials")]
-    {
+    for (manner, told) in [
+        (Manner::NoParts, "does not give parts of a file"),
+        (Manner::Locked, "read without credentials"),
+        (Manner::Elsewhere, "redirects are not followed"),
+    ] {
         let (_server, settings) = served(folder.path(), manner);
         run(&settings).expect(69).says(&[told, "hint:"]);
     }
