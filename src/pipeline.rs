@@ -28,7 +28,6 @@
 
 mod advice;
 mod as_of;
-mod beside;
 mod checked;
 mod drift;
 mod erase;

@@ -19,7 +19,8 @@ select
     impact.role,
     impact.owner,
     impact.action,
-    impact.responses,
+    -- those of whom it is known: what reach is a share of
+    impact.exposed_responses + impact.unexposed_responses + impact.other_state_responses as responses,
     impact.exposed_responses,
     impact.unknown_responses + impact.too_early_responses + impact.not_measured_responses as unknown_responses,
     impact.reach,

@@ -418,13 +418,12 @@ fn erase(args: EraseArgs, terminal: &Terminal) -> Result<()> {
     let erased = block_on_stoppable(None, |stop| pipeline::erase(&request, stop, terminal))?;
     terminal.say(&format!(
         "{} runs searched, {} written again; removed: {} objects of rejected rows, {} landed exports, {} pages drawn \
-         again, customers' words on {} frozen pages",
+         again",
         erased.searched,
         erased.runs.len(),
         erased.rejects,
         erased.landed,
-        erased.redrawn,
-        erased.frozen
+        erased.redrawn
     ));
     print(&erased.runs.iter().map(|(was, is, rows)| format!("{was} {is} {rows}\n")).collect::<String>())
 }
@@ -556,7 +555,17 @@ fn report(args: ReportArgs, terminal: &Terminal) -> Result<()> {
         }
         let run_id = published.manifest.run_id.clone();
         let folder = match &to {
-            Some(to) => open(to)?,
+            Some(to) => {
+                let folder = open(to)?;
+                if holds_what_is_published(folder.url(), output.url()) {
+                    return Err(Error::usage("pages are not drawn over what is published")
+                        .with("to", folder.url())
+                        .hint(
+                            "name a folder outside of the output, or leave `--to` out: `redrawn/` it is then",
+                        ));
+                }
+                folder
+            }
             None => output.child(&format!("redrawn/{run_id}"))?,
         };
         let address = format!("{}/runs/{run_id}", output.url());
@@ -569,6 +578,16 @@ fn report(args: ReportArgs, terminal: &Terminal) -> Result<()> {
         terminal.say(&note);
     }
     print(&format!("{url}\n"))
+}
+
+/// Whether a folder is the output, or in it but for `redrawn/`.
+fn holds_what_is_published(folder: &str, output: &str) -> bool {
+    let (folder, output) = (folder.trim_end_matches('/'), output.trim_end_matches('/'));
+    match folder.strip_prefix(output) {
+        Some("") => true,
+        Some(below) => below.starts_with('/') && !below.starts_with("/redrawn/"),
+        None => false,
+    }
 }
 
 fn generate_world(args: &GenerateArgs, terminal: &Terminal) -> Result<()> {

@@ -8,6 +8,7 @@ use crate::report::context::{
     Begun, Change, Component, Cost, Direction, Interval, Moved, Moves, Nps, Part, Restated, Steepest, Trend,
     TrendPoint,
 };
+use crate::stats::quantiles::chi_squared_p_value;
 
 /// So many periods are drawn.
 const MONTHS: usize = 13;
@@ -70,6 +71,7 @@ impl Scores {
             }
         }
         scores.hide(facts.min_cell);
+        scores.hide_changes();
         Ok(scores)
     }
 
@@ -85,6 +87,17 @@ impl Scores {
         self.periods.retain(|_| shown.next().unwrap_or(false));
         if self.window.as_ref().is_some_and(|window| window.responses < min_cell) {
             self.window = None;
+        }
+    }
+
+    /// A change on a period that is not shown would tell its score.
+    fn hide_changes(&mut self) {
+        let shown: Vec<String> = self.periods.iter().map(|score| score.period.clone()).collect();
+        for score in &mut self.periods {
+            if score.previous_period.as_ref().is_some_and(|before| !shown.contains(before)) {
+                (score.previous_period, score.change) = (None, None);
+                (score.direction, score.is_more_than_chance) = (None, None);
+            }
         }
     }
 
@@ -167,9 +180,13 @@ async fn trends(source: &Source<'_>, nps: &[Nps], cost: &Cost) -> Result<Vec<Tre
             }
             let period = row.said("period")?;
             if let Some(point) = points.iter_mut().find(|point| point.period == period) {
-                point.responses = row.count("responses")?;
                 point.exposed_responses = row.count("exposed_responses")?;
                 point.reach = row.number("reach")?;
+                // Those of whom it is known.
+                point.responses = match point.reach {
+                    Some(reach) if reach > 0.0 => (point.exposed_responses as f64 / reach).round() as u64,
+                    _ => row.count("responses")?,
+                };
             }
         }
         let sizes: Vec<u64> = points.iter().map(|point| point.exposed_responses).collect();
@@ -177,6 +194,7 @@ async fn trends(source: &Source<'_>, nps: &[Nps], cost: &Cost) -> Result<Vec<Tre
         hide_complements(&sizes, &mut shown, source.facts.min_cell);
         for (point, shown) in points.iter_mut().zip(shown) {
             point.reach = point.reach.filter(|_| shown);
+            point.exposed_responses = if shown { point.exposed_responses } else { 0 };
         }
         let highest = points.iter().filter_map(|point| point.reach).fold(0.01, f64::max);
         let (touchpoint, label) = (driver.touchpoint.clone(), driver.label.clone());
@@ -185,11 +203,21 @@ async fn trends(source: &Source<'_>, nps: &[Nps], cost: &Cost) -> Result<Vec<Tre
     Ok(trends)
 }
 
-/// Between the first and the last period of enough answers.
+/// Between the first and the last period of enough answers; where that may be chance, none.
 fn steepest(trends: &[Trend], min_responses: u64) -> Option<Steepest> {
     let ends = |trend: &Trend| -> Option<Steepest> {
         let mut known = trend.points.iter().filter(|point| point.responses >= min_responses);
         let (first, last) = (known.next()?, known.next_back()?);
+        let all = (first.exposed_responses + last.exposed_responses) as f64;
+        let (before, after) = (first.responses as f64, last.responses as f64);
+        let share = all / (before + after);
+        let variance = share * (1.0 - share) * (1.0 / before + 1.0 / after);
+        let gap = last.reach? - first.reach?;
+        // The steepest of several lines.
+        let p_value = chi_squared_p_value(gap * gap / variance, 1.0)?;
+        if p_value > 0.05 / trends.len() as f64 {
+            return None;
+        }
         Some(Steepest {
             label: trend.label.clone(),
             before: first.reach?,
@@ -303,9 +331,12 @@ async fn restated(source: &Source<'_>, touchpoints: &Touchpoints) -> Result<Vec<
     let mut restated = Vec::new();
     for row in source.rows("page_restatements").await?.iter() {
         let (Some(was), Some(is)) = (row.number("value_was")?, row.number("value_is")?) else { continue };
-        let least = row.count("responses_was")?.min(row.count("responses_is")?);
         let measure = row.said("measure")?;
         let is_share = measure == "reach";
+        let (then, now) = (row.count("responses_was")?, row.count("responses_is")?);
+        // Of reach: those who had met it.
+        let met = |share: f64, of: u64| (share * of as f64).round() as u64;
+        let least = if is_share { met(was, then).min(met(is, now)) } else { then.min(now) };
         // What looks the same is the same to a reader.
         let shown = |value: f64| format!("{:.1}", if is_share { 100.0 * value } else { value });
         if least < source.facts.min_cell || shown(was) == shown(is) {
@@ -406,6 +437,20 @@ mod tests {
     }
 
     #[test]
+    fn a_change_on_what_is_hidden_is_hidden() {
+        let mut newest = score("2026-10", 300);
+        (newest.previous_period, newest.change) = (Some("2026-09".into()), Some(-80.0));
+        let mut scores =
+            Scores { window: None, periods: vec![score("2026-08", 400), newest], weighted: None };
+        scores.hide_changes();
+        assert_eq!((&scores.periods[1].previous_period, scores.periods[1].change), (&None, None));
+        scores.periods[1].previous_period = Some("2026-08".into());
+        scores.periods[1].change = Some(5.0);
+        scores.hide_changes();
+        assert_eq!(scores.periods[1].change, Some(5.0));
+    }
+
+    #[test]
     fn a_line_does_not_end_with_few_answers() {
         let drawn = |sizes: &[u64]| {
             let periods: Vec<Nps> = sizes.iter().map(|responses| score("2026-01", *responses)).collect();
@@ -430,20 +475,22 @@ mod tests {
                 .map(|(month, (responses, reach))| TrendPoint {
                     period: format!("2026-{:02}", month + 1),
                     responses: *responses,
-                    exposed_responses: 9,
+                    exposed_responses: (*responses as f64 * reach) as u64,
                     reach: Some(*reach),
                 })
                 .collect(),
             axis: axis(0.0, 1.0, 2),
         };
         let trends = [
-            trend("late", &[(300, 0.2), (300, 0.3), (8, 0.9)]),
+            trend("late", &[(300, 0.2), (300, 0.4), (8, 0.9)]),
             trend("wrong", &[(300, 0.3), (300, 0.25), (8, 0.3)]),
         ];
         let found = steepest(&trends, 30).unwrap();
-        assert_eq!((found.label.as_str(), found.before, found.after), ("late", 0.2, 0.3));
+        assert_eq!((found.label.as_str(), found.before, found.after), ("late", 0.2, 0.4));
         assert_eq!((found.since.as_str(), found.until.as_str()), ("2026-01", "2026-02"));
         assert_eq!(steepest(&trends, 301), None);
+        let chance = [trend("late", &[(300, 0.22), (300, 0.17)])];
+        assert_eq!(steepest(&chance, 30), None, "66 of 300 against 51");
     }
 
     #[test]

@@ -141,7 +141,9 @@ impl Touchpoints {
         let further = |one: &&Touchpoint| one.further(least);
         let needs = needs()?;
         let drives = self.of(Verdict::DrivesDetractors, &["lever"]);
-        let rows: Vec<Driver> = drives.iter().filter_map(|one| one.driver(Mark::Cost, least)).collect();
+        let mut rows: Vec<Driver> = drives.iter().filter_map(|one| one.driver(Mark::Cost, least)).collect();
+        rows.sort_by_key(|row| row.wording != Wording::Effect);
+        let is_first_sure = self.is_first_sure(&rows);
         let unclear: Vec<Further> =
             self.of(Verdict::NotEnoughEvidence, &["lever"]).iter().map(further).collect();
         let seems_to_cost = |one: &&Further| one.points.is_some_and(|points| points.estimate > 0.0);
@@ -152,6 +154,7 @@ impl Touchpoints {
         let unclear = unclear.into_iter().filter(|one| !watch.contains(one)).collect();
         Ok(Cost {
             rows,
+            is_first_sure,
             watch,
             unclear,
             small: self.of(Verdict::NotWorthActingOn, &["lever"]).iter().map(further).collect(),
@@ -180,9 +183,21 @@ impl Touchpoints {
         })
     }
 
+    /// Whether no other effect can be the costliest, by the ranks that the data allow.
+    fn is_first_sure(&self, rows: &[Driver]) -> bool {
+        let mut effects = rows.iter().filter(|row| row.wording == Wording::Effect);
+        let ranks = |row: &Driver| self.all.iter().find(|one| one.id == row.touchpoint)?.rank;
+        let Some(first) = effects.next() else { return false };
+        effects.all(|other| {
+            ranks(first).zip(ranks(other)).is_some_and(|([.., worst], [_, best, _])| worst < best)
+        })
+    }
+
     pub fn gain(&self, least: u64) -> Gain {
         let rows = self.of(Verdict::Protects, &["lever", "context"]);
-        Gain { rows: rows.iter().filter_map(|one| one.driver(Mark::Gain, least)).collect() }
+        let mut rows: Vec<Driver> = rows.iter().filter_map(|one| one.driver(Mark::Gain, least)).collect();
+        rows.sort_by_key(|row| row.wording != Wording::Effect);
+        Gain { rows }
     }
 }
 
@@ -238,6 +253,12 @@ impl Touchpoint {
                 high: total.low.map(|low| -low),
             },
         };
+        // Such as the absence of what earns: what it sets off, and what it is by itself, say the opposite.
+        let opposes =
+            |direct: Interval| direct.estimate * total.estimate < 0.0 && direct.estimate.abs() >= 0.05;
+        let opposes = self.direct.is_some_and(opposes);
+        let mut failing = if self.guardrails_hold { Vec::new() } else { self.failing.clone() };
+        failing.extend(opposes.then(|| "direct_opposes".to_string()));
         Some(Driver {
             touchpoint: self.id.clone(),
             label: self.label.clone(),
@@ -253,8 +274,8 @@ impl Touchpoint {
             attainable_points: self.attainable.filter(|_| mark == Mark::Cost).map(|points| points.max(0.0)),
             points_if_all: self.points_if_all.filter(|_| mark == Mark::Gain),
             revenue: self.revenue.clone(),
-            wording: if self.guardrails_hold { Wording::Effect } else { Wording::Association },
-            failing: if self.guardrails_hold { Vec::new() } else { self.failing.clone() },
+            wording: if self.guardrails_hold && !opposes { Wording::Effect } else { Wording::Association },
+            failing,
         })
     }
 }
@@ -486,6 +507,37 @@ mod tests {
         assert_eq!(cost.signs.len(), 1);
         let axis = effect_axis(&cost, &gain);
         assert!(axis.low <= 0.0 && axis.high >= 4.0 && axis.ticks.contains(&0.0));
+    }
+
+    #[test]
+    fn what_points_both_ways_is_no_cause() {
+        let mut world = world();
+        world.all[0].direct = interval(Some(-4.0), None, None);
+        let cost = world.cost(5).unwrap();
+        assert_eq!(
+            (cost.rows[0].wording, cost.rows[0].failing.as_slice()),
+            (Wording::Association, ["direct_opposes".to_string()].as_slice())
+        );
+        world.all[0].direct = interval(Some(-0.01), None, None);
+        assert_eq!(world.cost(5).unwrap().rows[0].wording, Wording::Effect, "it is shown as nothing");
+        // What may be called an effect comes first, whatever its size.
+        world.all[0].direct = interval(Some(-4.0), None, None);
+        world.all[3].guardrails_hold = true;
+        assert_eq!(world.cost(5).unwrap().rows[0].touchpoint, "fourth");
+    }
+
+    #[test]
+    fn the_costliest_is_sure_where_ranks_keep_apart() {
+        let sure = |first: [u64; 3], other: [u64; 3]| {
+            let mut world = world();
+            world.all[3].guardrails_hold = true;
+            (world.all[0].rank, world.all[3].rank) = (Some(first), Some(other));
+            world.cost(5).unwrap().is_first_sure
+        };
+        assert!(sure([1, 1, 1], [2, 2, 4]));
+        assert!(!sure([1, 1, 2], [2, 1, 4]));
+        assert!(!sure([1, 1, 2], [2, 2, 4]), "either may be second");
+        assert!(world().cost(5).unwrap().is_first_sure, "the other is no effect");
     }
 
     #[test]

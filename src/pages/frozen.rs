@@ -3,8 +3,6 @@
 //! The figures of a frozen page do not change any more. When the same month is asked for again, the run that is
 //! asked tells what it would say today, and what differs is listed on the page as "Restated since".
 
-use std::collections::BTreeSet;
-
 use crate::error::{Error, Result};
 use crate::published::Published;
 use crate::report::Templates;
@@ -41,6 +39,7 @@ pub async fn freeze(published: &Published, output: &Store, period: &str) -> Resu
     let page = match frozen {
         Some(mut frozen) => {
             frozen.change.restated = differences(&frozen, &now, period);
+            frozen.voices.groups.clear();
             frozen
         }
         None => {
@@ -51,7 +50,12 @@ pub async fn freeze(published: &Published, output: &Store, period: &str) -> Resu
             }
             let mut page = now;
             page.change.restated.clear();
-            output.write(&kept, Bytes::from(as_kept(&page)?)).await?;
+            // Kept for good, it must not hold what a customer may ask to be forgotten.
+            page.voices.groups.clear();
+            let mut text = serde_json::to_vec_pretty(&page)
+                .map_err(|e| Error::internal("a page cannot be kept").caused_by(e))?;
+            text.push(b'\n');
+            output.write(&kept, Bytes::from(text)).await?;
             page
         }
     };
@@ -62,66 +66,6 @@ pub async fn freeze(published: &Published, output: &Store, period: &str) -> Resu
         run_id: page.run.run_id,
         restated: page.change.restated.len(),
     })
-}
-
-/// A frozen page without what customers wrote: what it is drawn from, and how it is shown.
-pub struct WithoutWords {
-    pub kept: Vec<u8>,
-    pub shown: String,
-}
-
-/// The page that was kept, without what customers wrote; none where its run is among `innocent`. What is
-/// different by now is listed anew when the period is asked for the next time.
-///
-/// # Errors
-/// `Kind::Io` for a page that another version of the program has written.
-pub fn without_words(kept: &[u8], innocent: &BTreeSet<String>) -> Result<Option<WithoutWords>> {
-    let read = |bytes: &[u8]| {
-        serde_json::from_slice::<Leadership>(bytes)
-            .map_err(|e| Error::io("a frozen page cannot be read").caused_by(e))
-    };
-    if innocent.contains(&read(kept)?.run.run_id) {
-        return Ok(None);
-    }
-    // Cut out of the text: a figure that is read and written again may lose its last digit.
-    let mut kept = without_quotes(&String::from_utf8_lossy(kept)).into_bytes();
-    let mut page = read(&kept)?;
-    if page.voices.groups.iter().any(|voice| !voice.quotes.is_empty()) {
-        page.voices.groups.iter_mut().for_each(|voice| voice.quotes.clear());
-        kept = as_kept(&page)?;
-    }
-    Ok(Some(WithoutWords { kept, shown: Templates::read()?.leadership(&page)? }))
-}
-
-/// A page as we write it, each list of quotes empty.
-fn without_quotes(text: &str) -> String {
-    const QUOTES: &str = "\"quotes\": [";
-    let mut pieces = text.split(QUOTES);
-    let mut kept = pieces.next().unwrap_or_default().to_string();
-    for piece in pieces {
-        kept.push_str(QUOTES);
-        let (mut depth, mut is_text, mut is_escaped) = (1_u32, false, false);
-        let end = piece.find(|c: char| {
-            match c {
-                _ if is_escaped => is_escaped = false,
-                '\\' => is_escaped = true,
-                '"' => is_text = !is_text,
-                '[' if !is_text => depth += 1,
-                ']' if !is_text => depth -= 1,
-                _ => {}
-            }
-            depth == 0
-        });
-        kept.push_str(end.map_or(piece, |end| &piece[end..]));
-    }
-    kept
-}
-
-fn as_kept(page: &Leadership) -> Result<Vec<u8>> {
-    let mut text =
-        serde_json::to_vec_pretty(page).map_err(|e| Error::internal("a page cannot be kept").caused_by(e))?;
-    text.push(b'\n');
-    Ok(text)
 }
 
 /// What a page says of its period, as measure, touchpoint's label and figure.

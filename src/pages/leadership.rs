@@ -3,7 +3,8 @@
 use super::answers::Answers;
 use super::change::{self, Scores};
 use super::drivers::{self, Touchpoints};
-use super::{Source, comments, places, stages, sure, win_back};
+use super::places::Places;
+use super::{Source, comments, stages, sure, win_back};
 use crate::error::{Error, Result};
 use crate::report::context::{Cost, Driver, Leadership, Links, Short, Waiting, Wording};
 
@@ -18,7 +19,14 @@ pub async fn page(source: &Source<'_>, period: Option<&str>, links: Links) -> Re
     }
     let touchpoints = Touchpoints::read(source).await?;
     let answers = Answers::read(source).await?;
-    let (cost, gain) = (touchpoints.cost(facts.min_cell)?, touchpoints.gain(facts.min_cell));
+    let (mut cost, gain) = (touchpoints.cost(facts.min_cell)?, touchpoints.gain(facts.min_cell));
+    let places = Places::read(source).await?;
+    // The best quarter of segments that differ by chance has nothing to teach.
+    for row in &mut cost.rows {
+        let differ = |dimension: &String| places.differ(dimension, &row.touchpoint);
+        row.attainable_points =
+            row.attainable_points.filter(|_| facts.dimensions.first().is_some_and(differ));
+    }
     let change = change::change(source, &scores, &cost, &touchpoints, period.is_some()).await?;
     // A frozen month is told as it is, whatever its size.
     let headline = match period {
@@ -35,8 +43,13 @@ pub async fn page(source: &Source<'_>, period: Option<&str>, links: Links) -> Re
         short: Short {
             responses: scores.window.as_ref().map_or(0, |window| window.responses),
             cost: surest(&cost.rows),
+            is_cost_sure: cost.is_first_sure,
             gain: surest(&gain.rows),
-            moved: change.moves.as_ref().and_then(change::moved),
+            moved: change
+                .moves
+                .as_ref()
+                .filter(|moves| headline.as_ref().is_some_and(|headline| headline.period == moves.period))
+                .and_then(change::moved),
             waiting: win_back
                 .cases
                 .as_ref()
@@ -46,7 +59,7 @@ pub async fn page(source: &Source<'_>, period: Option<&str>, links: Links) -> Re
         effect_axis: drivers::effect_axis(&cost, &gain),
         doses: drivers::doses(source, &cost).await?,
         reach: drivers::reach(&cost, &gain),
-        by_segment: places::by_segment(source, &cost).await?,
+        by_segment: places.by_segment(source, &cost),
         stages: stages::stages(source).await?,
         win_back,
         voices: comments::voices(&comments, answers.comments, &cost, &gain, facts.min_cell),

@@ -10,12 +10,15 @@ use crate::engine;
 use crate::error::Result;
 use crate::exposures::{OTHER_SEGMENT, UNKNOWN_SEGMENT, named};
 use crate::report::context::{BySegment, Cell, Cost, Peak, SegmentRow, SegmentTable};
+use crate::stats::quantiles::chi_squared_p_value;
 
 /// Columns and rows that a person can still read.
 const COLUMNS: usize = 8;
 const ROWS: usize = 30;
 /// Shades of a table, but for none.
 const SHADES: f64 = 4.0;
+/// So many standard errors above the whole, a figure among many is told in the title.
+const MORE_THAN_CHANCE: f64 = 2.6;
 
 /// Makes `placed_answers`: each linked answer that counts, once per dimension; `all` holds the whole.
 pub async fn register(source: &Source<'_>) -> Result<()> {
@@ -55,35 +58,63 @@ struct Here {
     met: BTreeMap<String, (u64, f64)>,
 }
 
-pub async fn by_segment(source: &Source<'_>, cost: &Cost) -> Result<BySegment> {
-    let mut dimensions: BTreeMap<String, BTreeMap<String, Here>> = BTreeMap::new();
-    for row in source.rows("page_places").await?.iter() {
-        let dimension = dimensions.entry(row.said("segment_dimension")?).or_default();
-        let here = dimension.entry(row.said("segment")?).or_default();
-        (here.responses, here.detractors) = (row.count("responses")?, row.count("detractors")?);
-        if let Some(touchpoint) = row.text("touchpoint")? {
-            let put_down = row.number("detractors_put_down")?.unwrap_or(0.0);
-            here.met.insert(touchpoint, (row.count("exposed_responses")?, put_down));
+/// What is put down to each touchpoint, by dimension and segment.
+pub struct Places(BTreeMap<String, BTreeMap<String, Here>>);
+
+impl Places {
+    pub async fn read(source: &Source<'_>) -> Result<Places> {
+        let mut dimensions: BTreeMap<String, BTreeMap<String, Here>> = BTreeMap::new();
+        for row in source.rows("page_places").await?.iter() {
+            let dimension = dimensions.entry(row.said("segment_dimension")?).or_default();
+            let here = dimension.entry(row.said("segment")?).or_default();
+            (here.responses, here.detractors) = (row.count("responses")?, row.count("detractors")?);
+            if let Some(touchpoint) = row.text("touchpoint")? {
+                let put_down = row.number("detractors_put_down")?.unwrap_or(0.0);
+                here.met.insert(touchpoint, (row.count("exposed_responses")?, put_down));
+            }
         }
+        Ok(Places(dimensions))
     }
-    let whole = dimensions.remove("all").and_then(|mut all| all.remove("all")).unwrap_or_default();
-    let (weighing, others): (Vec<_>, Vec<_>) =
-        cost.rows.iter().partition(|row| weighs(&whole, &row.touchpoint));
-    let columns: Vec<(&str, &str)> =
-        weighing.iter().take(COLUMNS).map(|row| (row.touchpoint.as_str(), row.label.as_str())).collect();
-    let facts = &source.facts;
-    let mut tables = Vec::new();
-    for dimension in &facts.dimensions {
-        let Some(segments) = dimensions.remove(dimension).filter(|_| !columns.is_empty()) else { continue };
-        tables.extend(table(dimension, &segments, &whole, &columns, facts.min_responses, facts.min_cell));
+
+    /// Whether a touchpoint is met more often in some segments than in others, by more than chance (χ², .05).
+    pub fn differ(&self, dimension: &str, touchpoint: &str) -> bool {
+        let Some(segments) = self.0.get(dimension) else { return false };
+        let met = |here: &Here| count(here.met.get(touchpoint).map_or(0, |(exposed, _)| *exposed));
+        let sum = |of: &dyn Fn(&Here) -> f64| segments.values().map(of).sum::<f64>();
+        let (all, exposed) = (sum(&|here| count(here.responses)), sum(&met));
+        let share = exposed / all;
+        let square = sum(&|here| {
+            let expected = share * count(here.responses);
+            let gap = met(here) - expected;
+            if expected > 0.0 { gap * gap / (expected * (1.0 - share)) } else { 0.0 }
+        });
+        let p_value = chi_squared_p_value(square, count(segments.len() as u64) - 1.0);
+        p_value.is_some_and(|p_value| p_value <= 0.05)
     }
-    // First one that can be read: of many small segments most cells are empty.
-    tables.sort_by_key(|table| !is_mostly_shown(table));
-    for (at, table) in tables.iter_mut().enumerate() {
-        table.id = (at + 1).to_string();
+
+    pub fn by_segment(self, source: &Source<'_>, cost: &Cost) -> BySegment {
+        let mut dimensions = self.0;
+        let whole = dimensions.remove("all").and_then(|mut all| all.remove("all")).unwrap_or_default();
+        let (weighing, others): (Vec<_>, Vec<_>) =
+            cost.rows.iter().partition(|row| weighs(&whole, &row.touchpoint));
+        let columns: Vec<(&str, &str)> =
+            weighing.iter().take(COLUMNS).map(|row| (row.touchpoint.as_str(), row.label.as_str())).collect();
+        let facts = &source.facts;
+        let mut tables = Vec::new();
+        for dimension in &facts.dimensions {
+            let Some(segments) = dimensions.remove(dimension).filter(|_| !columns.is_empty()) else {
+                continue;
+            };
+            tables.extend(table(dimension, &segments, &whole, &columns, facts.min_responses, facts.min_cell));
+        }
+        // First one that can be read: of many small segments most cells are empty.
+        tables.sort_by_key(|table| !is_mostly_shown(table));
+        for (at, table) in tables.iter_mut().enumerate() {
+            table.id = (at + 1).to_string();
+        }
+        let left_out = if tables.is_empty() { Vec::new() } else { others };
+        BySegment { left_out: left_out.iter().map(|row| row.label.clone()).collect(), ..shaded(tables) }
     }
-    let left_out = if tables.is_empty() { Vec::new() } else { others };
-    Ok(BySegment { left_out: left_out.iter().map(|row| row.label.clone()).collect(), ..shaded(tables) })
 }
 
 /// Whether detractors are put down to a touchpoint, as shown with one decimal.
@@ -185,10 +216,10 @@ fn per_100(sum: f64, responses: u64) -> f64 {
     100.0 * sum / count(responses.max(1))
 }
 
-/// The largest figure of enough answers, where it is more than the whole's; not of what is no place.
+/// The figure that is most surely more than the whole's, of enough answers; not of what is no place.
 fn peak(rows: &[SegmentRow], columns: &[(&str, &str)], min_responses: u64) -> Option<Peak> {
     let (whole, segments) = rows.split_first()?;
-    let mut peak: Option<Peak> = None;
+    let mut peak: Option<(f64, Peak)> = None;
     for row in segments.iter().filter(|row| ![UNKNOWN_SEGMENT, OTHER_SEGMENT].contains(&row.segment.as_str()))
     {
         for ((cell, of_whole), (_, label)) in row.cells.iter().zip(&whole.cells).zip(columns) {
@@ -198,17 +229,21 @@ fn peak(rows: &[SegmentRow], columns: &[(&str, &str)], min_responses: u64) -> Op
             if cell.exposed_responses.is_none_or(|exposed| exposed < min_responses) {
                 continue;
             }
-            if here > whole && peak.as_ref().is_none_or(|peak| here > peak.detractors_per_100) {
-                peak = Some(Peak {
+            // In standard errors of a count; the largest of many such is more than two by chance.
+            let error = 100.0 * (here.max(0.0) * count(row.responses) / 100.0).sqrt() / count(row.responses);
+            let more = (here - whole) / error;
+            if more >= MORE_THAN_CHANCE && peak.as_ref().is_none_or(|(most, _)| more > *most) {
+                let found = Peak {
                     segment: row.segment.clone(),
                     touchpoint: (*label).to_string(),
                     detractors_per_100: here,
                     whole,
-                });
+                };
+                peak = Some((more, found));
             }
         }
     }
-    peak
+    peak.map(|(_, peak)| peak)
 }
 
 /// One scale of shades for all tables.
@@ -246,11 +281,10 @@ mod tests {
     fn figures_are_per_100_answers_of_the_segment() {
         let table =
             of(&[("b", here(50, 10, 30, 5.0)), ("a", here(40, 8, 20, 2.0))], &here(90, 18, 50, 7.0)).unwrap();
+        assert_eq!(table.peak, None, "5 of 50 against 7 of 90 is chance");
         let rows: Vec<(&str, Option<f64>)> =
             table.rows.iter().map(|row| (row.segment.as_str(), row.cells[0].detractors_per_100)).collect();
         assert_eq!(rows, [("", Some(100.0 * 7.0 / 90.0)), ("a", Some(5.0)), ("b", Some(10.0))]);
-        let peak = table.peak.clone().unwrap();
-        assert_eq!((peak.segment.as_str(), peak.detractors_per_100), ("b", 10.0));
         assert_eq!(table.rows[2].detractor_share, Some(0.2));
         let shaded = shaded(vec![table]);
         assert_eq!(shaded.darkest, 10.0);
@@ -261,13 +295,27 @@ mod tests {
     #[test]
     fn a_peak_has_enough_answers_and_a_name() {
         let peak = |name: &str, exposed: u64| {
-            let whole = here(190, 40, exposed + 40, 15.0);
-            let table = of(&[(name, here(50, 10, exposed, 10.0)), ("a", here(140, 30, 40, 5.0))], &whole);
+            let whole = here(1_400, 200, exposed + 400, 70.0);
+            let table =
+                of(&[(name, here(100, 40, exposed, 25.0)), ("a", here(1_300, 160, 400, 45.0))], &whole);
             table.unwrap().peak.map(|peak| peak.segment)
         };
         assert_eq!(peak("b", 30), Some("b".into()));
         assert_eq!(peak("b", 29), None, "of so few it may be chance");
         assert_eq!(peak(UNKNOWN_SEGMENT, 30), None, "nobody can go there");
+    }
+
+    #[test]
+    fn segments_differ_where_it_is_no_chance() {
+        let places = |met: [u64; 3]| {
+            let segments = met.iter().enumerate().map(|(at, met)| (at.to_string(), here(100, 0, *met, 0.0)));
+            Places(BTreeMap::from([("store_id".to_string(), segments.collect())]))
+        };
+        assert!(places([10, 20, 40]).differ("store_id", "late"));
+        assert!(!places([18, 20, 25]).differ("store_id", "late"));
+        assert!(
+            !places([0, 0, 0]).differ("store_id", "late") && !places([10, 20, 40]).differ("region", "late")
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::report::context::{
 use crate::stats::evidence::q_values;
 use crate::stats::nps::{SharedSums, Sums, change_p_value};
 use crate::stats::pooling;
-use crate::stats::quantiles::normal_quantile;
+use crate::stats::quantiles::{chi_squared_p_value, normal_quantile};
 
 /// Fewer answers in 13 weeks say nothing of a score.
 const FEWEST: u64 = 10;
@@ -87,6 +87,7 @@ pub async fn all(source: &Source<'_>) -> Result<Vec<Sheet>> {
     let touchpoints = Touchpoints::read(source).await?;
     let (cost, gain) = (touchpoints.cost(min_cell)?, touchpoints.gain(min_cell));
     let scores = Scores::of(&values);
+    let unusual = unusual(&values, &cost.rows, min_cell);
     let wrote = Wrote::read(source).await?;
     let mut calls = win_back::calls(source).await?;
     let mut sheets = Vec::new();
@@ -103,7 +104,7 @@ pub async fn all(source: &Source<'_>) -> Result<Vec<Sheet>> {
             counts: value.counts.to_vec(),
             nps: scores.pooled[at],
             nps_whole: scores.whole,
-            fix: fix(at, &values, &cost.rows, min_cell),
+            fix: fix(at, &values, &cost.rows, &unusual),
             keep,
             quotes: quotes.unwrap_or_default(),
             calls: calls.as_mut().map(|calls| calls.remove(&value.name).unwrap_or_default()),
@@ -257,18 +258,51 @@ fn plus(one: &Sums, other: &Sums, times: f64) -> Sums {
 
 // ---- what to do --------------------------------------------------------------------------------------------------
 
-/// The lever whose reach here exceeds that of values like this one by the most points.
-fn fix(at: usize, values: &[Value], cost: &[Driver], min_cell: u64) -> Option<Fix> {
+/// Levers that somebody can act on.
+fn levers(cost: &[Driver]) -> impl Iterator<Item = &Driver> {
+    cost.iter().filter(|driver| driver.action.is_some() && is_effect(driver))
+}
+
+/// Values, by their place, and levers that are met more often there than in values like them: by more than
+/// chance, among all that could have been.
+fn unusual(values: &[Value], cost: &[Driver], min_cell: u64) -> BTreeSet<(usize, String)> {
+    let (mut pairs, mut p_values) = (Vec::new(), Vec::new());
+    for (at, here) in values.iter().enumerate() {
+        for driver in levers(cost) {
+            let exposed = here.reach(&driver.touchpoint);
+            if !may_be_shown(exposed, here.linked, min_cell) {
+                continue;
+            }
+            let alike = alike(at, values, &driver.touchpoint);
+            if let Some(p_value) = alike.and_then(|alike| more_often([exposed, here.linked], alike)) {
+                pairs.push((at, driver.touchpoint.clone()));
+                p_values.push(p_value);
+            }
+        }
+    }
+    let sure = pairs.into_iter().zip(q_values(&p_values)).filter(|(_, q_value)| *q_value <= MOST_FALSE);
+    sure.map(|(pair, _)| pair).collect()
+}
+
+/// The p-value of a larger share, one-sided; shares as part and whole.
+fn more_often(here: [u64; 2], alike: [u64; 2]) -> Option<f64> {
+    let whole = share(here[0] + alike[0], here[1] + alike[1]);
+    let variance = whole * (1.0 - whole) * (1.0 / here[1] as f64 + 1.0 / alike[1] as f64);
+    let gap = share(here[0], here[1]) - share(alike[0], alike[1]);
+    let p_value = chi_squared_p_value(gap * gap / variance, 1.0)?;
+    Some(if gap > 0.0 { p_value / 2.0 } else { 1.0 - p_value / 2.0 })
+}
+
+/// The lever whose reach here exceeds that of values like this one by the most points, of those where it is
+/// no chance.
+fn fix(at: usize, values: &[Value], cost: &[Driver], unusual: &BTreeSet<(usize, String)>) -> Option<Fix> {
     let here = &values[at];
     let mut best: Option<(f64, Fix)> = None;
-    for driver in cost.iter().filter(|driver| driver.action.is_some() && is_effect(driver)) {
+    for driver in levers(cost).filter(|driver| unusual.contains(&(at, driver.touchpoint.clone()))) {
         let exposed = here.reach(&driver.touchpoint);
-        let (Some(reach), true) =
-            (driver.reach.filter(|reach| *reach > 0.0), may_be_shown(exposed, here.linked, min_cell))
-        else {
-            continue;
-        };
-        let Some(alike) = reach_alike(at, values, &driver.touchpoint) else { continue };
+        let Some(reach) = driver.reach.filter(|reach| *reach > 0.0) else { continue };
+        let Some([met, linked]) = alike(at, values, &driver.touchpoint) else { continue };
+        let alike = share(met, linked);
         let more = (share(exposed, here.linked) - alike) * driver.points.estimate / reach;
         if more > 0.0 && best.as_ref().is_none_or(|(most, _)| more > *most) {
             let fix = Fix {
@@ -291,8 +325,8 @@ fn is_effect(driver: &Driver) -> bool {
     driver.wording == Wording::Effect
 }
 
-/// Reach in the values like this one, taken together.
-fn reach_alike(at: usize, values: &[Value], touchpoint: &str) -> Option<f64> {
+/// Reach in the values like this one, taken together, as part and whole.
+fn alike(at: usize, values: &[Value], touchpoint: &str) -> Option<[u64; 2]> {
     let here = values[at].linked;
     let others = || values.iter().enumerate().filter(|(other, value)| *other != at && value.linked > 0);
     let is_alike = |value: &Value| value.linked * 2 >= here && value.linked <= here * 2;
@@ -300,7 +334,7 @@ fn reach_alike(at: usize, values: &[Value], touchpoint: &str) -> Option<f64> {
     let (met, linked) = others()
         .filter(|(_, value)| is_few || is_alike(value))
         .fold((0, 0), |(met, linked), (_, value)| (met + value.reach(touchpoint), linked + value.linked));
-    (linked > 0).then(|| share(met, linked))
+    (linked > 0).then_some([met, linked])
 }
 
 /// What protects and earns most here.
@@ -462,15 +496,22 @@ mod tests {
             value("d", 50, 30, 20, 10),
             value("e", 5, 3, 2, 10),
         ];
-        let fix = |at| super::fix(at, &values, &[driver()], 5);
+        let fix_of = |at: usize, values: &[Value], drivers: &[Driver]| {
+            fix(at, values, drivers, &unusual(values, drivers, 5))
+        };
+        let fix = |at| fix_of(at, &values, &[driver()]);
         let found = fix(0).unwrap();
         assert_eq!((found.exposed_responses, found.responses), (30, 100));
         assert!((found.reach_alike - 0.1).abs() < 1e-12, "the small one is not alike");
         assert_eq!(fix(1), None);
         let driver_only_along = Driver { wording: Wording::Association, ..driver() };
-        assert_eq!(super::fix(0, &values, &[driver_only_along], 5), None);
+        assert_eq!(fix_of(0, &values, &[driver_only_along]), None);
+        let mut by_chance = values;
+        by_chance[0].met.insert("late".into(), 15);
+        assert_eq!(fix_of(0, &by_chance, &[driver()]), None, "15 of 100 against 30 of 300");
+        let values = by_chance;
         let kept = keep(&values[0], &[driver()], 5).unwrap();
-        assert_eq!((kept.exposed_responses, kept.responses), (30, 100));
-        assert_eq!(keep(&values[0], &[driver()], 31), None);
+        assert_eq!((kept.exposed_responses, kept.responses), (15, 100));
+        assert_eq!(keep(&values[0], &[driver()], 16), None);
     }
 }

@@ -164,7 +164,9 @@ pub async fn calls(source: &Source<'_>) -> Result<Option<BTreeMap<String, Vec<Ca
         let day = |column: &str| -> Result<Option<String>> {
             Ok(row.integer(column)?.and_then(|micros| source.facts.day(micros)))
         };
-        let (Some(answered_on), Some(due_on)) = (day("answered_micros")?, day("due_micros")?) else { continue };
+        let (Some(answered_on), Some(due_on)) = (day("answered_micros")?, day("due_micros")?) else {
+            continue;
+        };
         if here.len() == CALLS {
             continue;
         }

@@ -43,8 +43,7 @@ pub struct Erased {
     /// Objects of rejected rows and of landed exports that were removed.
     pub rejects: usize,
     pub landed: usize,
-    /// Frozen pages that have lost what customers wrote, and pages drawn again that were removed.
-    pub frozen: usize,
+    /// Pages drawn again that were removed.
     pub redrawn: usize,
 }
 
@@ -81,7 +80,7 @@ async fn erase_alone(
 ) -> Result<Erased> {
     let mut done = Erased::default();
     Output::open(store, lock, false).await?.tidy().await?;
-    let (mut unreadable, mut innocent, mut known) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut unreadable, mut known) = (Vec::new(), BTreeSet::new());
     let mut cannot = |run: String, why: &Error| {
         let about = [("run", run.clone()), ("reason", why.message().to_string())];
         progress.warns("a run cannot be searched", &about);
@@ -99,9 +98,7 @@ async fn erase_alone(
                         progress.says(&format!("run {} is now {now}: {rows} rows taken out", entry.run_id));
                         done.runs.push((entry.run_id, now, rows));
                     }
-                    Ok(None) => {
-                        innocent.insert(entry.run_id);
-                    }
+                    Ok(None) => {}
                     Err(why) if is_of_the_run(&why) => cannot(entry.run_id, &why),
                     Err(why) => return Err(why.with("run", &entry.run_id)),
                 }
@@ -118,11 +115,10 @@ async fn erase_alone(
         ));
     }
     done.rejects = remove_rejects(store).await?;
+    done.redrawn = remove_redrawn(store).await?;
     done.landed = remove_landed(request, store).await?;
-    let beside = beside::withdraw(store, &innocent).await?;
-    (done.frozen, done.redrawn) = (beside.frozen, beside.redrawn);
     match unreadable.is_empty() {
-        true => beside.expect_all().map(|()| done),
+        true => Ok(done),
         false => Err(Error::io("some runs could not be searched; all else is done")
             .with("runs", unreadable.join(", "))
             .hint("the lines above say why: put back what they lack (files, the former key), or remove their folders")),
@@ -463,6 +459,18 @@ async fn remove_rejects(store: &Store) -> Result<usize> {
     let names: Vec<String> = kept.into_iter().map(|object| object.path).collect();
     failed.delete(&names).await?;
     failed.remove_empty_folders()?;
+    Ok(names.len())
+}
+
+/// Pages that were drawn again: `aftersale report` draws them anew.
+async fn remove_redrawn(store: &Store) -> Result<usize> {
+    let redrawn = store.child("redrawn")?;
+    let mut names = Vec::new();
+    for pattern in pages::PATHS {
+        names.extend(redrawn.list(&format!("*/{pattern}")).await?.into_iter().map(|object| object.path));
+    }
+    redrawn.delete(&names).await?;
+    redrawn.remove_empty_folders()?;
     Ok(names.len())
 }
 

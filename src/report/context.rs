@@ -177,7 +177,11 @@ pub struct Short {
     pub responses: u64,
     /// The first of `cost.rows` and of `gain.rows` that is called an effect; the first of all where none is.
     pub cost: Option<Driver>,
+    /// `cost.is_first_sure`
+    #[serde(default)]
+    pub is_cost_sure: bool,
     pub gain: Option<Driver>,
+    /// Only where it is the change of the headline's period.
     pub moved: Option<Moved>,
     /// `None` without a follow-up list.
     pub waiting: Option<Waiting>,
@@ -250,8 +254,11 @@ pub enum Wording {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cost {
-    /// Verdict `drives detractors`, the costliest first.
+    /// Verdict `drives detractors`: those called an effect first, the costliest first.
     pub rows: Vec<Driver>,
+    /// Among those called an effect, the first is surely the costliest: no other's ranks reach its own.
+    #[serde(default)]
+    pub is_first_sure: bool,
     /// Where that is empty: the first five of `unclear` that seem to cost.
     pub watch: Vec<Further>,
     /// Verdict `not enough evidence`.

@@ -162,7 +162,7 @@ fn frozen(output: &Path) {
     let path = PathBuf::from(freeze("2026-10").expect(0).stdout.trim_end());
     assert!(path.ends_with("board/2026-10.html"));
     let first = fs::read_to_string(&path).expect("a frozen page");
-    assert!(words(&first).contains("Frozen as of October 2026"), "{}", words(&first));
+    assert!(words(&first).contains("October 2026, frozen as known on 31 October 2026"), "{}", words(&first));
     freeze("2026-10").expect(0);
     assert!(fs::read_to_string(&path).expect("the page") == first, "looking again changes nothing");
 

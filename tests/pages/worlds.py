@@ -420,6 +420,7 @@ class World:
         unclear = [self.rest(n) for n in measured if n not in self.effects or self.effects[n]["verdict"] == "not_enough_evidence"]
         return {
             "rows": cost,
+            "is_first_sure": self.name == "small",
             "watch": [] if cost else [row for row in unclear if row["points"] and row["points"]["estimate"] > 0][:5],
             "unclear": unclear,
             "small": [self.rest(n) for n in of("not_worth_acting_on", levers)],
@@ -760,7 +761,7 @@ class World:
             "run": self.run(), "links": {"stores": "stores/index.html", "dictionary": "dictionary.html", "report": f"https://reports.example/aftersale/runs/{self.run()['run_id']}/leadership.html"},
             "headline": headline, "window": self.window() if self.answers else None,
             "short": {
-                "responses": len(self.answers), "cost": cost["rows"][0] if cost["rows"] else None, "gain": gain["rows"][0] if gain["rows"] else None,
+                "responses": len(self.answers), "cost": cost["rows"][0] if cost["rows"] else None, "is_cost_sure": cost["is_first_sure"], "gain": gain["rows"][0] if gain["rows"] else None,
                 "moved": moved,
                 "waiting": win_back["cases"] and {"cases": win_back["cases"]["open"], "oldest_days": win_back["cases"]["oldest_days"]},
                 "first": max(actionable, key=lambda row: row["attainable_points"] or 0, default=None),
