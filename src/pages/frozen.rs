@@ -39,7 +39,6 @@ pub async fn freeze(published: &Published, output: &Store, period: &str) -> Resu
     let page = match frozen {
         Some(mut frozen) => {
             frozen.change.restated = differences(&frozen, &now, period);
-            frozen.voices.groups.clear();
             frozen
         }
         None => {
@@ -50,8 +49,6 @@ pub async fn freeze(published: &Published, output: &Store, period: &str) -> Resu
             }
             let mut page = now;
             page.change.restated.clear();
-            // Kept for good, it must not hold what a customer may ask to be forgotten.
-            page.voices.groups.clear();
             let mut text = serde_json::to_vec_pretty(&page)
                 .map_err(|e| Error::internal("a page cannot be kept").caused_by(e))?;
             text.push(b'\n');

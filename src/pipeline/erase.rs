@@ -101,7 +101,6 @@ async fn erase_alone(
         }
     }
     done.rejects = remove_rejects(store).await?;
-    remove_redrawn(store).await?;
     done.landed = remove_landed(request, store).await?;
     match unreadable.is_empty() {
         true => Ok(done),
@@ -431,17 +430,6 @@ async fn remove_rejects(store: &Store) -> Result<usize> {
     failed.delete(&names).await?;
     failed.remove_empty_folders()?;
     Ok(names.len())
-}
-
-/// Pages that were drawn again: `aftersale report` draws them anew.
-async fn remove_redrawn(store: &Store) -> Result<()> {
-    let redrawn = store.child("redrawn")?;
-    let mut names = Vec::new();
-    for pattern in pages::PATHS {
-        names.extend(redrawn.list(&format!("*/{pattern}")).await?.into_iter().map(|object| object.path));
-    }
-    redrawn.delete(&names).await?;
-    redrawn.remove_empty_folders()
 }
 
 /// Landed exports: the next run lands again what the exports hold by then.
