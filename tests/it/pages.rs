@@ -394,7 +394,7 @@ fn customers_to_win_back_are_counted() {
     publish_beside(&run, "rpt_follow_ups", &list.expect("a list"));
     let team = |values: [i64; 3]| Arc::new(Int64Array::from(values.to_vec())) as ArrayRef;
     let weeks = RecordBatch::try_from_iter([
-        ("period", texts(["2025-W20", "2025-W21", "window"])),
+        ("week", texts(["2025-W20", "2025-W21", "window"])),
         ("team", texts(["desk", "desk", "all"])),
         ("detractors", team([12, 8, 20])),
         ("contacted", team([9, 6, 15])),
