@@ -1,12 +1,13 @@
--- page_closed_loop: how many detractors were called, how many in time, and after how many hours; null where not told
+-- page_closed_loop: of how many detractors it is known whether they were called in time, how many were called, and after how many hours
 -- grain: is_whole
 -- reads: closed_loop
 select
     true as is_whole,
-    sum(case when period <> 'window' and team <> 'all' then cast(detractors as bigint) else 0 end) as detractors,
-    sum(case when period <> 'window' and team <> 'all' then cast(contacted as bigint) else 0 end) as contacted,
-    cast(sum(
-        case when period <> 'window' and team <> 'all' then cast(contacted_in_time as bigint) end
-    ) as double) as contacted_in_time,
-    max(case when period = 'window' and team = 'all' then median_hours end) as median_hours
+    cast(round(
+        case when contacted_in_time_share > 0 then contacted_in_time / contacted_in_time_share else detractors end
+    ) as bigint) as detractors,
+    cast(contacted as bigint) as contacted,
+    contacted_in_time,
+    median_hours
 from closed_loop
+where week = 'window' and team = 'all'

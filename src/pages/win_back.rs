@@ -18,7 +18,7 @@ use crate::report::context::{Age, Call, Cases, Money, NoFollowUps, WinBack};
 
 /// One row per answer that asks for a follow-up.
 const LIST: &str = "rpt_follow_ups";
-/// One row per period and team.
+/// One row per week and team; `window` and `all` are the whole.
 const LOOP: &str = "rpt_closed_loop";
 /// From so many days on, up to the next.
 const AGES: [u64; 5] = [0, 3, 7, 14, 30];
@@ -46,11 +46,12 @@ pub async fn register(source: &Source<'_>) -> Result<()> {
     ];
     made(source, LIST, "follow_up_cases", &list).await?;
     let weeks = [
-        ("period", TEXT),
+        ("week", TEXT),
         ("team", TEXT),
         ("detractors", NUMBER),
         ("contacted", NUMBER),
         ("contacted_in_time", NUMBER),
+        ("contacted_in_time_share", NUMBER),
         ("median_hours", NUMBER),
     ];
     made(source, LOOP, "closed_loop", &weeks).await

@@ -142,7 +142,7 @@ fn powers_stay_in_their_rooms() {
 fn a_power_in_a_wrong_room_is_seen() {
     for power in POWERS {
         let (path, line) = power.bad;
-        assert_eq!(misplaced(path, line).len(), 1, "{line} in {path} is not seen");
+        assert!(!misplaced(path, line).is_empty(), "{line} in {path} is not seen");
         assert_eq!(misplaced(path, &format!("// {line}")).len(), 0, "a comment is no code");
         assert_eq!(misplaced(path, &format!("#[cfg(test)]\nmod tests {{ {line} }}")).len(), 0);
         let home = power.only_in[0];

@@ -49,7 +49,7 @@ async function problems(file, sizes, shot) {
     await page.setViewportSize({ width, height: 900 })
     await page.emulateMedia({ colorScheme: scheme })
     for (const problem of await page.evaluate(tooWide)) here(problem)
-    for (const problem of await page.evaluate(overlapping)) here(problem)
+    for (const problem of [...await page.evaluate(overlapping), ...await page.evaluate(broken)]) here(problem)
     if (withAxe) {
       await page.evaluate(() => document.querySelectorAll('details').forEach(details => { details.open = true }))
       const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
@@ -65,7 +65,7 @@ async function problems(file, sizes, shot) {
   for (const [paper, width] of Object.entries(papers)) {
     await page.setViewportSize({ width, height: 900 })
     await page.emulateMedia({ media: 'print', colorScheme: 'light' })
-    for (const problem of [...await page.evaluate(tooWide), ...await page.evaluate(overlapping)]) found.push(`on ${paper}: ${problem}`)
+    for (const problem of [...await page.evaluate(tooWide), ...await page.evaluate(overlapping), ...await page.evaluate(broken)]) found.push(`on ${paper}: ${problem}`)
   }
   if (shot) {
     await page.emulateMedia({ media: null, colorScheme: 'light' })
@@ -133,6 +133,22 @@ function overlapping() {
   return found
 }
 
+// Runs inside the page: numbers that are broken in two.
+function broken() {
+  const found = []
+  for (const cell of document.querySelectorAll('td.figure, td.cell, dd')) {
+    const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT)
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const number = node.textContent.trim()
+      if (!/^[−+]?[\d.,]+%?$/.test(number)) continue
+      const range = document.createRange()
+      range.selectNodeContents(node)
+      if (new Set([...range.getClientRects()].filter(line => line.width > 1).map(line => Math.round(line.top))).size > 1) found.push(`the number ${number} is broken`)
+    }
+  }
+  return found
+}
+
 function htmlFiles(of) {
   return readdirSync(of).sort().flatMap(name => {
     const path = join(of, name)
@@ -144,9 +160,9 @@ function htmlFiles(of) {
 
 const wrong = join(mkdtempSync(join(tmpdir(), 'pages-')), 'wrong.html')
 writeFileSync(wrong, `<!doctype html><html><head><title></title></head><body><h1>a</h1><h1>b</h1><script>window.hostile = 1; console.log('x'); setTimeout(() => { throw new Error('y') })</script>
-<img src="file:///nowhere.png"><a href="javascript:1" onclick="2" style="color:#eee">low contrast</a><iframe srcdoc="z"></iframe><a href="#none">nowhere</a><p style="width:3000px">wide</p><svg><text y="20">one</text><text y="22">other</text></svg></body></html>`)
+<img src="file:///nowhere.png"><a href="javascript:1" onclick="2" style="color:#eee">low contrast</a><iframe srcdoc="z"></iframe><a href="#none">nowhere</a><p style="width:3000px">wide</p><table><tr><td class="figure" style="width:1px;overflow-wrap:anywhere;display:block">3,568</td></tr></table><svg><text y="20">one</text><text y="22">other</text></svg></body></html>`)
 const seen = (await problems(wrong, [{ width: 820, scheme: 'light', withAxe: true }], null)).join('\n')
-for (const word of ['a script ran', 'console', 'request', '<script>', '<iframe>', 'attribute on', 'attribute style', 'is a script', 'leads outside', 'leads nowhere', 'meta', 'no policy', '2 h1', 'not in force', '820 light: wider', 'on A4: wider', '“one” and “other” overlap', 'axe'])
+for (const word of ['a script ran', 'console', 'request', '<script>', '<iframe>', 'attribute on', 'attribute style', 'is a script', 'leads outside', 'leads nowhere', 'meta', 'no policy', '2 h1', 'not in force', '820 light: wider', 'on A4: wider', '“one” and “other” overlap', '3,568 is broken', 'axe'])
   if (!seen.includes(word)) { console.error(`a wrong page passes: "${word}" was not said\n${seen}`); process.exit(1) }
 
 // ---- the pages ---------------------------------------------------------------------------------------------
