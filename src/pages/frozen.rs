@@ -100,17 +100,3 @@ fn differences(frozen: &Leadership, now: &Leadership, period: &str) -> Vec<Resta
     }
     restated
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_are_cut_out_and_nothing_else() {
-        let text = r#"{"nps": 1.10, "groups": [{"quotes": [{"text": "a ] \" [ b", "more": [1]}, {}], "n": 3},
-            {"quotes": [], "label": "\"quotes\": [x]"}, {"quotes": [{"text": "\\"}]}]}"#;
-        let kept = r#"{"nps": 1.10, "groups": [{"quotes": [], "n": 3},
-            {"quotes": [], "label": "\"quotes\": [x]"}, {"quotes": []}]}"#;
-        assert_eq!(without_quotes(text), kept);
-    }
-}

@@ -14,7 +14,6 @@ use datafusion::common::{Column as ColumnRef, ScalarValue};
 use datafusion::logical_expr::{Expr, JoinType, cast, lit};
 use datafusion::prelude::DataFrame;
 
-use super::beside;
 use super::publish::{check, write_pages};
 use super::tables::{RunParts, metadata};
 use super::{Request, Stop, Wish};
