@@ -166,7 +166,8 @@ fn say(engine: &mut Environment<'static>, words: &Arc<Words>) {
 
 /// Numbers and dates.
 fn count(engine: &mut Environment<'static>, words: &Arc<Words>) {
-    let numbers: [(&str, fn(&Format, f64) -> String); 7] = [
+    type OfNumber = fn(&Format, f64) -> String;
+    let numbers: [(&str, OfNumber); 7] = [
         ("count", |format, x| format.decimals(x, 0)),
         ("whole", |format, x| format.decimals(x, 0)),
         ("points", |format, x| format.decimals(x, 1)),
@@ -179,7 +180,8 @@ fn count(engine: &mut Environment<'static>, words: &Arc<Words>) {
         let of = words.clone();
         engine.add_filter(name, move |value: f64| write(&of.format, value));
     }
-    let texts: [(&str, fn(&Words, &str) -> String); 3] = [
+    type OfText = fn(&Words, &str) -> String;
+    let texts: [(&str, OfText); 3] = [
         ("date", |words, day| words.format.date(day)),
         ("day", |words, day| words.format.day(day)),
         ("period", Words::period),

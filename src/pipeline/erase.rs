@@ -395,6 +395,9 @@ fn named(name: &str) -> Expr {
     Expr::Column(ColumnRef::new_unqualified(name))
 }
 
+/// A table's rows, their schema and the file's metadata.
+type AsPublished = (DataFrame, SchemaRef, Vec<(String, String)>);
+
 /// What the run itself says of its tables and columns.
 struct Dictionary {
     /// By table: its meaning and its grain.
@@ -424,12 +427,7 @@ impl Dictionary {
     }
 
     /// A table's rows in the types, with the schema and the metadata, under which they were published.
-    fn of(
-        &self,
-        table: &str,
-        rows: DataFrame,
-        manifest: &Manifest,
-    ) -> Result<(DataFrame, SchemaRef, Vec<(String, String)>)> {
+    fn of(&self, table: &str, rows: DataFrame, manifest: &Manifest) -> Result<AsPublished> {
         let unknown = || Error::data("a published table is not in its run's dictionary").with("table", table);
         let (mut fields, mut outputs) = (Vec::<Field>::new(), Vec::new());
         for field in rows.schema().fields() {

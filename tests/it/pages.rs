@@ -86,7 +86,10 @@ fn figures_on_the_pages_of_the_sample_equal_the_tables() {
     for row in &impact.rows {
         let of = |name: &str| row[impact.column(name)].as_str();
         let exposed: u32 = of("exposed_responses").parse().expect("a count");
-        if of("verdict").is_empty() || of("verdict") == "not measured" || exposed < 5 {
+        // What the model knows under another name has no effect of its own to show.
+        let is_another = ["the other side of ", "met by the same answers as "];
+        let is_another = is_another.iter().any(|start| of("verdict").starts_with(start));
+        if of("verdict").is_empty() || of("verdict") == "not measured" || is_another || exposed < 5 {
             continue;
         }
         let line = effects.split(&format!("<bdi>{}</bdi></th>", of("label"))).nth(1).expect("a line");

@@ -31,7 +31,9 @@ fn small_counts(page: &str, least: u64) -> Vec<String> {
         if nouns.iter().any(|noun| what.trim_end_matches('s') == *noun) || (at > 0 && words[at - 1] == "n") {
             see(count, near());
         }
-        if let (true, Some(whole)) = (what == "of", number(at + 2)) {
+        // Figures of the model are told for a hundred.
+        let is_of_the_model = words.get(at + 3..at + 5) == Some(&["were", "expected"]);
+        if let (true, Some(whole)) = (what == "of" && !is_of_the_model, number(at + 2)) {
             see(count, near());
             see(whole.saturating_sub(count), format!("the rest in {}", near()));
         }
@@ -82,6 +84,7 @@ fn what_is_small_is_seen() {
     let small = small_counts(page, 5);
     assert_eq!(small.len(), 3, "{small:?}");
     assert!(small_counts(page, 2).is_empty());
+    assert_eq!(small_counts("98 of 100 were expected to be detractors; 97 of 100 were", 5).len(), 1);
 }
 
 #[test]
