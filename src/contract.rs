@@ -510,6 +510,12 @@ mod tests {
     fn names_that_may_be_data_are_not_shown() {
         let last = before(&table(&["id", "solved at"], &[("1.csv", &[])]));
         let now = table(&["id", "ann@example.com", "2025-01-01", "17"], &[("2.csv", &[])]);
-        assert_eq!(changes(&last, "a", &now), ["! tickets, table t: `solved at` was text, is missing"]);
+        assert_eq!(
+            changes(&last, "a", &now),
+            [
+                "! tickets, table t: `solved at` was text, is missing",
+                "tickets, table t: `(not shown: the first line looks like data)` is new"
+            ]
+        );
     }
 }
