@@ -440,7 +440,10 @@ fn a_check_says_what_is_read_mapped_missing_rejected_and_linked() {
     assert_eq!(found["feeds"][0]["rejected"][0]["rows"], 1);
     assert_eq!(found["feeds"][0]["linked"]["rows"], 2);
     assert_eq!(found["feeds"][2]["mapped"][1], serde_json::json!({"column": "opened_at", "from": "Created"}));
-    assert_eq!(found["absent_feeds"], serde_json::json!(["ticket_events", "interactions", "identities"]));
+    assert_eq!(
+        found["absent_feeds"],
+        serde_json::json!(["ticket_events", "interactions", "follow_up_outcomes", "identities"])
+    );
     assert!(found["advice"].as_array().is_some_and(|advice| advice.len() >= 3), "{found}");
 }
 
