@@ -82,7 +82,7 @@ impl Factor {
 }
 
 /// The sum of products, in four sums side by side, so that it does not wait for itself.
-fn dot(one: &[f64], other: &[f64]) -> f64 {
+pub fn dot(one: &[f64], other: &[f64]) -> f64 {
     let (ones, others) = (one.chunks_exact(4), other.chunks_exact(4));
     let rest: f64 = ones.remainder().iter().zip(others.remainder()).map(|(a, b)| a * b).sum();
     let mut sums = [0.0; 4];
@@ -114,7 +114,12 @@ pub fn root(matrix: &DMatrix<f64>) -> DMatrix<f64> {
 
 /// uᵀ M v.
 pub fn form(u: &[f64], matrix: &DMatrix<f64>, v: &[f64]) -> f64 {
-    (0..matrix.ncols()).map(|j| v[j] * matrix.column(j).iter().zip(u).map(|(m, u)| m * u).sum::<f64>()).sum()
+    dot(v, &left_times(u, matrix))
+}
+
+/// uᵀ M, one product per column.
+pub fn left_times(u: &[f64], matrix: &DMatrix<f64>) -> Vec<f64> {
+    matrix.as_slice().chunks_exact(matrix.nrows().max(1)).map(|column| dot(column, u)).collect()
 }
 
 /// M v.

@@ -6,7 +6,7 @@ use super::analysis::{Analysis, Missing};
 use super::clusters::Grouping;
 use super::effects::{Effect, EffectSums, Estimand, Fits};
 use super::influence;
-use super::linear::form;
+use super::linear::{dot, left_times};
 use super::measures::{Sums, measures};
 use super::moments::{self, Moments, Target};
 use super::patterns::NONE;
@@ -79,9 +79,10 @@ pub fn segment_effects(
                         let Some(moments) = here.next() else { continue };
                         let pulls: [Vec<f64>; GAINS] =
                             std::array::from_fn(|gain| one.pull_of(touchpoint, gain));
-                        for i in 0..GAINS {
-                            for j in 0..GAINS {
-                                moments[i][j] = form(&pulls[i], &meats[at], &pulls[j]);
+                        for (row, pull) in moments.iter_mut().zip(&pulls) {
+                            let pull = left_times(pull, &meats[at]);
+                            for (moment, other) in row.iter_mut().zip(&pulls) {
+                                *moment = dot(other, &pull);
                             }
                         }
                     }
