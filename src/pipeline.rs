@@ -435,10 +435,11 @@ impl<'a> Job<'a> {
             progress.begins(folder);
             let mut rows = 0;
             for query in stages.iter().filter(|query| query.folder == folder) {
-                let plan = self.engine.query(query.sql).await.with("query", &query.name)?;
                 if query.kept || query.is_published() {
-                    rows += self.engine.keep(&query.name, plan).await.with("query", &query.name)?;
+                    let kept = self.engine.keep_query(&query.name, query.sql, &query.steps).await;
+                    rows += kept.with("query", &query.name)?;
                 } else {
+                    let plan = self.engine.query(query.sql).await.with("query", &query.name)?;
                     self.engine.view(&query.name, plan)?;
                 }
             }

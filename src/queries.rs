@@ -8,6 +8,8 @@
 //! -- reads: stg_purchases, int_links            all that it reads, and nothing else
 //! -- order: customer_id, ordered_at             how a published table is sorted
 //! -- kept: yes                                  written once because it is read many times
+//! -- steps: told, known                         of its common table expressions, those read many times: each
+//!                                               is worked out once before
 //! -- column journey_id id: the order's id       a published table's columns, in order; `id`, `customer` and
 //!                                               `comment` are texts about persons (src/privacy)
 //! ```
@@ -39,6 +41,8 @@ pub struct Query {
     pub reads: Vec<String>,
     pub order: Vec<String>,
     pub kept: bool,
+    /// Common table expressions that are worked out once before; of kept and published queries only.
+    pub steps: Vec<String>,
     /// Declared for published tables only. A name such as `tp_<touchpoint>` stands for several columns.
     pub columns: Vec<Column>,
     pub sql: &'static str,
@@ -123,6 +127,7 @@ impl Query {
             reads: Vec::new(),
             order: Vec::new(),
             kept: false,
+            steps: Vec::new(),
             columns: Vec::new(),
             sql,
         };
@@ -134,6 +139,7 @@ impl Query {
                 "reads" => query.reads = list(value),
                 "order" => query.order = list(value),
                 "kept" => query.kept = value == "yes",
+                "steps" => query.steps = list(value),
                 _ if query.name.is_empty() => {
                     query.name = key.to_string();
                     query.sentence = value.to_string();
@@ -148,6 +154,9 @@ impl Query {
                     });
                 }
             }
+        }
+        if !query.steps.is_empty() && !query.kept && !query.is_published() {
+            return Err(place().with("steps", "of a query that is not kept"));
         }
         if query.name == file { Ok(query) } else { Err(place().with("name", &query.name)) }
     }

@@ -2,6 +2,7 @@
 -- grain: feed, event_id, nth
 -- reads: match_values, judged_identities
 -- kept: yes
+-- steps: told, known, meanings, candidates
 with
 
 -- one row per value that `identities` tells of, and customer that it stands for

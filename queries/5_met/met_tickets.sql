@@ -2,6 +2,7 @@
 -- grain: moment_id, ticket_id
 -- reads: int_moments, int_links, stg_tickets, stg_ticket_events, stg_ticket_states
 -- kept: yes
+-- steps: about
 with
 
 -- one row per answer about its customer and stretch of time, one lookback long, that its window touches;

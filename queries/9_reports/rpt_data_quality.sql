@@ -2,6 +2,7 @@
 -- grain: section, source, table, measure
 -- reads: source_tables, filtered_rows, erased_rows, deliveries, value_notes, typed_surveys, typed_purchases, typed_tickets, typed_ticket_events, typed_interactions, typed_follow_up_outcomes, typed_identities, judged_surveys, judged_purchases, judged_tickets, judged_ticket_events, judged_interactions, judged_follow_up_outcomes, judged_identities, stg_surveys, stg_purchases, stg_tickets, stg_ticket_events, stg_interactions, stg_follow_up_outcomes, stg_identities, rejected_rows, int_link_funnel, int_answers, fct_journeys, fct_journey_events, touchpoint_counts
 -- order: section, source, table, measure
+-- steps: feeds, unknowns
 -- column section text: objects, versions, rows, filtered, erased, rejected, late, values, links, answers, leakage, touchpoints, coverage
 -- column source text: the feed; for touchpoints the touchpoint's id
 -- column table text: the source's table, where it is about one; for links the feed that is linked to

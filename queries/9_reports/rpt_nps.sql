@@ -2,6 +2,7 @@
 -- grain: period, segment_dimension, segment
 -- reads: answer_segments
 -- order: segment_dimension, segment, period
+-- steps: clusters, estimated
 -- column period text: local month (2026-10) or ISO week (2026-W43), or window
 -- column segment_dimension text: the dimension, or all
 -- column segment text: its value; (unknown) where there is none, (other) beyond the levels shown

@@ -11,6 +11,7 @@ mod made;
 pub mod mapped;
 mod parquet;
 pub mod statistics;
+mod steps;
 pub mod time;
 pub mod write;
 
@@ -36,6 +37,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
 use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::ObjectStore;
+use object_store::path::Path as ObjectPath;
 use tokio::task::JoinError;
 use url::Url;
 
@@ -131,13 +133,24 @@ impl Engine {
 
     /// The plan of a query of ours, its parameters filled in; it can only read.
     pub async fn query(&self, sql: &str) -> Result<DataFrame> {
-        let state = self.ctx.state();
-        let what = || sql.lines().next().unwrap_or("").trim_start_matches("-- ").to_string();
-        let mut statement = state.sql_to_statement(sql, &Dialect::Generic).map_err(|e| error(e, what()))?;
+        self.plan(self.parse(sql)?, sql).await
+    }
+
+    fn parse(&self, sql: &str) -> Result<Statement> {
+        let mut statement = self
+            .ctx
+            .state()
+            .sql_to_statement(sql, &Dialect::Generic)
+            .map_err(|e| error(e, first_line(sql)))?;
         self.fill(&mut statement)?;
-        let plan = state.statement_to_plan(statement).await.map_err(|e| error(e, what()))?;
-        reading_only().verify_plan(&plan).map_err(|e| error(e, what()))?;
-        self.ctx.execute_logical_plan(plan).await.map_err(|e| error(e, what()))
+        Ok(statement)
+    }
+
+    async fn plan(&self, statement: Statement, sql: &str) -> Result<DataFrame> {
+        let failed = |e| error(e, first_line(sql));
+        let plan = self.ctx.state().statement_to_plan(statement).await.map_err(failed)?;
+        reading_only().verify_plan(&plan).map_err(failed)?;
+        self.ctx.execute_logical_plan(plan).await.map_err(failed)
     }
 
     /// Replaces each `$name` in the parsed statement by its value.
@@ -186,6 +199,18 @@ impl Engine {
             .map_err(|e| run_error(e, name))?;
         register_parquet(&self.ctx, name, &[parse_url(&folder)?], schema, Parquet::default())?;
         self.count(name).await
+    }
+
+    /// Takes a kept table away, its rows too.
+    async fn drop_kept(&self, name: &str) -> Result<()> {
+        self.forget(name)?;
+        let address = ListingTableUrl::parse(SCRATCH).map_err(|e| error(e, name))?;
+        let scratch = self.ctx.runtime_env().object_store(address).map_err(|e| error(e, name))?;
+        let folder = ObjectPath::from(name);
+        let files = scratch.list(Some(&folder)).map_ok(|meta| meta.location).boxed();
+        let removed: std::result::Result<Vec<ObjectPath>, _> =
+            scratch.delete_stream(files).try_collect().await;
+        removed.map(drop).map_err(|e| error(e.into(), name))
     }
 
     /// Names rows in memory as a table.
@@ -379,6 +404,19 @@ fn literal(parameter: &Parameter) -> Result<ast::Expr> {
             parse_literal(&format!("arrow_cast({micros}, 'Timestamp(Microsecond, Some(\"UTC\"))')"))
         }
     }
+}
+
+/// What a query of ours says of itself, for errors.
+fn first_line(sql: &str) -> String {
+    sql.lines().next().unwrap_or("").trim_start_matches("-- ").to_string()
+}
+
+fn parse_query(sql: &str) -> Result<Box<ast::Query>> {
+    use datafusion::sql::sqlparser::{dialect::GenericDialect, parser::Parser};
+    Parser::new(&GenericDialect {})
+        .try_with_sql(sql)
+        .and_then(|mut parser| parser.parse_query())
+        .map_err(|e| Error::internal("a step of a query cannot be parsed").caused_by(e))
 }
 
 fn parse_literal(sql: &str) -> Result<ast::Expr> {
