@@ -47,6 +47,8 @@ pub struct Config {
     pub segments: Vec<String>,
     /// Columns of the purchases or surveys that are held equal beside the segments and the built-in ones.
     pub covariates: Vec<String>,
+    /// Likewise, numbers: held equal in ten bins of as many answers each.
+    pub numeric_covariates: Vec<String>,
     /// The dimension of the sheets, one of the segments; none: the first of them.
     pub sheet_dimension: Option<String>,
     /// Days after which an unanswered journey is taken to be over.
@@ -355,6 +357,8 @@ struct Typed {
     #[serde(default)]
     covariates: Vec<String>,
     #[serde(default)]
+    numeric_covariates: Vec<String>,
+    #[serde(default)]
     journey: TypedJourney,
     #[serde(default)]
     analysis: TypedAnalysis,
@@ -616,11 +620,25 @@ fn as_text_if_any<S: serde::Serializer>(
     }
 }
 
+/// Columns of the surveys that are the answer itself, or name it or its customer: answers cannot be told apart by
+/// them.
+const TELLS_THE_ANSWER: [&str; 8] =
+    ["score", "nps_class", "comment", "response_id", "responded_at", "customer_id", "order_id", "email"];
+
 impl Config {
     /// Columns by which answers are told apart: the segments, then covariates that are no segment.
     pub fn dimensions(&self) -> Vec<&String> {
         let others = self.covariates.iter().filter(|name| !self.segments.contains(name));
-        self.segments.iter().chain(others).collect()
+        self.segments.iter().chain(others).chain(&self.numeric_covariates).collect()
+    }
+
+    /// The lists of columns that answers are told apart by: what one is called, its key, its names.
+    pub fn dimension_lists(&self) -> [(&'static str, &'static str, &[String]); 3] {
+        [
+            ("segment", "segments", &self.segments),
+            ("covariate", "covariates", &self.covariates),
+            ("covariate", "numeric_covariates", &self.numeric_covariates),
+        ]
     }
 
     /// Every setting with its value, defaults filled in, as published in the manifest: neither secrets,
@@ -782,9 +800,11 @@ impl Place<'_> {
                     .hint("give from 1 to 36500 days"));
             }
         }
-        for (what, list, names) in
-            [("segment", "segments", &typed.segments), ("covariate", "covariates", &typed.covariates)]
-        {
+        for (what, list, names) in [
+            ("segment", "segments", &typed.segments),
+            ("covariate", "covariates", &typed.covariates),
+            ("covariate", "numeric_covariates", &typed.numeric_covariates),
+        ] {
             let mut seen = BTreeSet::new();
             for (place, name) in names.iter().enumerate() {
                 let key = format!("{list}.{place}");
@@ -793,7 +813,17 @@ impl Place<'_> {
                         .error_of(&key, format!("the {what} `{name}` is not a column name"))
                         .hint("use a column of the purchases or surveys: lower-case letters, digits and _"));
                 }
-                if !seen.insert(name) {
+                if TELLS_THE_ANSWER.contains(&name.as_str()) {
+                    return Err(self
+                        .error_of(
+                            &key,
+                            format!("the {what} `{name}` is a part of the answer, or names its row"),
+                        )
+                        .hint("hold equal what was there before the answer: take it out of the list"));
+                }
+                let is_elsewhere = list == "numeric_covariates"
+                    && (typed.segments.contains(name) || typed.covariates.contains(name));
+                if !seen.insert(name) || is_elsewhere {
                     return Err(self
                         .error_of(&key, format!("the {what} `{name}` is named twice"))
                         .hint("name it once"));
@@ -833,6 +863,7 @@ impl Place<'_> {
             },
             segments: typed.segments,
             covariates: typed.covariates,
+            numeric_covariates: typed.numeric_covariates,
             sheet_dimension: typed.sheets.dimension,
             journey_days: typed.journey.journey_days,
             lookback_days: typed.journey.lookback_days,
@@ -1474,7 +1505,13 @@ mod tests {
             assert_eq!((said.as_str(), file), (message, format!("aftersale.toml:{line}")));
             assert!(!hint.is_empty(), "{message}");
         }
-        for (what, list) in [("segment", "segments"), ("covariate", "covariates")] {
+        for (what, list) in
+            [("segment", "segments"), ("covariate", "covariates"), ("covariate", "numeric_covariates")]
+        {
+            let (message, file, hint) = refusal(&format!("{list} = [\"region\", \"score\"]\n{LEAST}"));
+            assert_eq!(message, format!("the {what} `score` is a part of the answer, or names its row"));
+            assert_eq!(file, "aftersale.toml:1");
+            assert!(!hint.is_empty());
             let (message, file, _) =
                 refusal(&format!("{list} = [\n  \"region\",\n  \"Store ID\",\n]\n{LEAST}"));
             assert_eq!(message, format!("the {what} `Store ID` is not a column name"));
@@ -1483,6 +1520,18 @@ mod tests {
             assert_eq!(message, format!("the {what} `region` is named twice"));
             assert_eq!(file, "aftersale.toml:1");
         }
+    }
+
+    /// A number is held equal in bins or as a word, not both.
+    #[test]
+    fn a_covariate_stands_in_one_list() {
+        let text = format!("covariates = [\"age\"]\nnumeric_covariates = [\"risk\", \"age\"]\n{LEAST}");
+        let (message, file, _) = refusal(&text);
+        assert_eq!(message, "the covariate `age` is named twice");
+        assert_eq!(file, "aftersale.toml:2");
+        let config =
+            parse(&format!("segments = [\"region\"]\nnumeric_covariates = [\"risk\"]\n{LEAST}")).unwrap();
+        assert_eq!(config.dimensions(), ["region", "risk"]);
     }
 
     #[test]

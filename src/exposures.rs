@@ -7,6 +7,8 @@
 //! 2. Votes are counted per answer and touchpoint and make one of five states.
 //! 3. States of one factor exclude each other: the first in catalogue order holds.
 
+mod bins;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -103,9 +105,7 @@ pub async fn check(engine: &Engine, config: &Config, catalogue: &Catalogue) -> R
 pub fn check_segments(config: &Config, typed: &BTreeMap<&'static str, Typed>) -> Result<()> {
     let of = |feed: &str| typed.get(feed).into_iter().flat_map(|typed| &typed.mapped);
     let there: BTreeSet<&String> = of("purchases").chain(of("surveys")).collect();
-    for (what, list, names) in
-        [("segment", "segments", &config.segments), ("covariate", "covariates", &config.covariates)]
-    {
+    for (what, list, names) in config.dimension_lists() {
         let missing = names.iter().enumerate().find(|(_, name)| !there.contains(name));
         if let Some((place, name)) = missing {
             let there: Vec<&str> = there.iter().map(|name| name.as_str()).collect();
@@ -121,13 +121,14 @@ pub fn check_segments(config: &Config, typed: &BTreeMap<&'static str, Typed>) ->
 }
 
 /// Makes `touchpoints`, `event_touchpoints`, `votes_<feed>`, `exposures` (one row an answer) and
-/// `journey_exposures` (one row a journey, the same touchpoints at its moment of truth).
+/// `journey_exposures` (one row a journey, the same touchpoints at its moment of truth). Returns the covariates
+/// with more values than are told apart, and how many each has.
 pub async fn build(
     engine: &Engine,
     config: &Config,
     catalogue: &Catalogue,
     typed: &BTreeMap<&'static str, Typed>,
-) -> Result<()> {
+) -> Result<Vec<(String, usize)>> {
     engine.register_rows("touchpoints", catalogue_rows(catalogue)?)?;
     let coverage = coverage(engine, config, typed).await?;
     event_touchpoints(engine, catalogue).await?;
@@ -135,13 +136,30 @@ pub async fn build(
         count_votes(engine, catalogue, feed).await?;
     }
     let mut answers = segments(engine, config, typed, engine.table("int_answers").await?).await?;
+    let mut cuts = Vec::new();
+    let mut crowded = Vec::new();
     for dimension in config.dimensions() {
-        answers = shown_levels(engine, answers, &format!("seg_{dimension}")).await?;
+        let column = format!("seg_{dimension}");
+        if config.numeric_covariates.contains(dimension) {
+            let of_it = bins::cuts(engine, &answers, &column).await?;
+            answers = bins::binned(answers, &column, &of_it)?;
+            cuts.push((column, of_it));
+            continue;
+        }
+        let many;
+        (answers, many) = shown_levels(engine, answers, &column).await?;
+        if many > MAX_LEVELS && !config.segments.contains(dimension) {
+            crowded.push((dimension.clone(), many));
+        }
     }
     engine.keep("exposures", states(engine, catalogue, &coverage, answers).await?).await?;
     // Read once, when every journey gets its prediction; its levels are those of the answers.
-    let journeys = segments(engine, config, typed, engine.table("int_journeys").await?).await?;
-    engine.view("journey_exposures", states(engine, catalogue, &coverage, journeys).await?)
+    let mut journeys = segments(engine, config, typed, engine.table("int_journeys").await?).await?;
+    for (column, of_it) in &cuts {
+        journeys = bins::binned(journeys, column, of_it)?;
+    }
+    engine.view("journey_exposures", states(engine, catalogue, &coverage, journeys).await?)?;
+    Ok(crowded)
 }
 
 // ---- 1. each event votes ---------------------------------------------------------------------------------
@@ -601,8 +619,9 @@ async fn segments(
     joined.select(columns).map_err(failed)
 }
 
-/// Null becomes `(unknown)`; of more than [`MAX_LEVELS`] values those with the fewest answers become one.
-async fn shown_levels(engine: &Engine, answers: DataFrame, column: &str) -> Result<DataFrame> {
+/// Null becomes `(unknown)`; of more than [`MAX_LEVELS`] values those with the fewest answers become one. Returns
+/// also how many values there are.
+async fn shown_levels(engine: &Engine, answers: DataFrame, column: &str) -> Result<(DataFrame, usize)> {
     let failed = |e| engine::error(e, column);
     let levels = answers
         .clone()
@@ -624,7 +643,7 @@ async fn shown_levels(engine: &Engine, answers: DataFrame, column: &str) -> Resu
         cases = cases.when(value.clone().in_list(kept, true), lit(OTHER_SEGMENT));
     }
     let value = cases.otherwise(value).map_err(failed)?;
-    answers.with_column(column, value).map_err(failed)
+    Ok((answers.with_column(column, value).map_err(failed)?, shown.len()))
 }
 
 /// The dimensions of the reports: `all` first, then the configured ones, each with its column.

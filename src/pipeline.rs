@@ -398,7 +398,17 @@ impl<'a> Job<'a> {
     async fn compute(&mut self, output: &Output, request: &Request, progress: &dyn Progress) -> Result<()> {
         self.compute_between("1_judged", "7_answers", Gates::Closed, progress).await?;
         progress.begins("exposures");
-        exposures::build(&self.engine, self.config, &self.catalogue, &self.typed).await?;
+        let crowded = exposures::build(&self.engine, self.config, &self.catalogue, &self.typed).await?;
+        for (covariate, values) in crowded {
+            progress.warns(
+                "a covariate has more values than are told apart: the rarer ones are held equal as one",
+                &[
+                    ("covariate", covariate),
+                    ("values", values.to_string()),
+                    ("way out", "a number belongs into `numeric_covariates`".into()),
+                ],
+            );
+        }
         exposures::answer_segments(&self.engine, self.config).await?;
         exposures::touchpoint_counts(&self.engine, self.config, &self.catalogue).await?;
         exposures::exposed_amounts(&self.engine, self.config, &self.catalogue).await?;

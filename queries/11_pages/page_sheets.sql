@@ -26,7 +26,8 @@ squares as (
         segment,
         sum(votes * votes) as net_net,
         sum(votes * answers) as net_answers,
-        sum(answers * answers) as answers_answers
+        sum(answers * answers) as answers_answers,
+        count(*) as customers
     from clusters
     group by segment
 ),
@@ -67,7 +68,8 @@ select
     coalesce(linked_13, 0) as linked_13,
     coalesce(net_net, 0) as net_net,
     coalesce(net_answers, 0) as net_answers,
-    coalesce(answers_answers, 0) as answers_answers
+    coalesce(answers_answers, 0) as answers_answers,
+    coalesce(customers, 0) as customers
 from everywhere
 left join counts on counts.segment = everywhere.segment
 left join squares on squares.segment = everywhere.segment

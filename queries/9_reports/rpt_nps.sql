@@ -49,7 +49,7 @@ clusters as (
     group by segment_dimension, segment, period, "cluster"
 ),
 
--- one row per segment and period; the last three sums are what the clustered variance needs
+-- one row per segment and period; the last three sums and the customers are what the clustered variance needs
 periods as (
     select
         segment_dimension,
@@ -65,7 +65,8 @@ periods as (
         sum(weighted_net) as weighted_net,
         sum((promoters - detractors) * (promoters - detractors)) as net_net,
         sum((promoters - detractors) * answers) as net_answers,
-        sum(answers * answers) as answers_answers
+        sum(answers * answers) as answers_answers,
+        count(*) as customers
     from clusters
     group by segment_dimension, segment, period
 ),
@@ -109,7 +110,7 @@ estimated as (
         consecutive.previous_period,
         nps_interval(
             periods.promoters, periods.passives, periods.detractors,
-            periods.net_net, periods.net_answers, periods.answers_answers
+            periods.net_net, periods.net_answers, periods.answers_answers, periods.customers
         ) as estimate
     from periods
     left join consecutive
@@ -134,9 +135,9 @@ select
     case
         when before.period is not null then nps_change_p_value(
             estimated.promoters, estimated.passives, estimated.detractors,
-            estimated.net_net, estimated.net_answers, estimated.answers_answers,
+            estimated.net_net, estimated.net_answers, estimated.answers_answers, estimated.customers,
             before.promoters, before.passives, before.detractors,
-            before.net_net, before.net_answers, before.answers_answers,
+            before.net_net, before.net_answers, before.answers_answers, before.customers,
             coalesce(shared.net_net, 0), coalesce(shared.net_answers, 0),
             coalesce(shared.answers_net, 0), coalesce(shared.answers_answers, 0)
         )

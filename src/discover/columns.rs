@@ -209,8 +209,8 @@ pub fn fits(wanted: Type, kind: &Kind) -> bool {
     match (wanted, kind) {
         (_, Kind::Empty) => true,
         (Type::Time | Type::Deadline, kind) => kind.is_time(),
-        (Type::Number, Kind::Whole | Kind::Number | Kind::CommaNumber) => true,
-        (Type::Number, _) => false,
+        (Type::Number | Type::Weight, Kind::Whole | Kind::Number | Kind::CommaNumber) => true,
+        (Type::Number | Type::Weight, _) => false,
         (Type::Flag, Kind::Flag | Kind::Whole | Kind::Text) => true,
         (Type::Flag, _) => false,
         (Type::Text | Type::Word(_), _) => true,

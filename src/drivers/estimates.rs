@@ -39,7 +39,7 @@ pub struct Estimates {
     pub direct: Effects,
     pub q_values: Vec<Option<f64>>,
     pub direct_q_values: Vec<Option<f64>>,
-    /// Of the levers that have an estimate.
+    /// Of the levers that have an estimate with an interval.
     pub ranks: Vec<Option<Rank>>,
     pub verdicts: Vec<Verdict>,
     /// Of those with an estimate that are not thin, where propensities can be fitted.
@@ -134,12 +134,16 @@ pub fn said(
     verdict::verdict(&ground, rules.margins)
 }
 
-/// Ranks of the levers by total NPS points.
+/// Ranks of the levers by total NPS points, among those whose spread is known.
 fn ranked(total: &Effects, is_lever: &[bool]) -> Vec<Option<Rank>> {
     let mut ranks = vec![None; total.of.len()];
     let Some(covariance) = &total.covariance else { return ranks };
-    let places: Vec<usize> =
-        (0..total.estimated.len()).filter(|place| is_lever[total.estimated[*place]]).collect();
+    let has_spread = |touchpoint: usize| {
+        total.of[touchpoint].as_ref().is_ok_and(|effect| effect.measures.nps_points.process.is_some())
+    };
+    let places: Vec<usize> = (0..total.estimated.len())
+        .filter(|place| is_lever[total.estimated[*place]] && has_spread(total.estimated[*place]))
+        .collect();
     let points: Vec<f64> = places
         .iter()
         .filter_map(|place| total.of[total.estimated[*place]].as_ref().ok())

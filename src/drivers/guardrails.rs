@@ -15,10 +15,11 @@ use super::placebos::{self, AtSending, Found};
 use super::terms;
 use super::verdicts::Differs;
 use crate::error::Result;
-use crate::exposures::batch;
+use crate::exposures::{OTHER_SEGMENT, batch};
 use crate::stats::analysis::{Analysis, Fitted, Missing};
 use crate::stats::effects::Estimand;
 use crate::stats::guardrails;
+use crate::stats::patterns::POOLED;
 use crate::stats::placebo::Placebo;
 
 /// A share of the exposed beyond which nobody like them was spared is a warning.
@@ -27,6 +28,8 @@ const MOST_WITHOUT_EQUALS: f64 = 0.1;
 /// `propensity::LEAST_GROUND` are no ground for a verdict.
 const FEWEST_EFFECTIVE: f64 = 30.0;
 const MOST_CONTRADICTED: f64 = 0.1;
+/// A covariate of the configuration is not held equal where more answers than this have one of its rarer values.
+const MOST_POOLED: f64 = 0.5;
 /// Of pairs met together by fewer answers than this nothing is said.
 const FEWEST_OF_A_PAIR: u64 = 20;
 /// Observed and fitted detractors of a group differ by more than chance beyond so many standard errors.
@@ -193,11 +196,16 @@ impl Looked<'_> {
             model("answers", "different patterns").value(patterns.len() as f64),
         ];
         let Ok(fitted) = &self.estimates.fits.direct else {
-            rails.push(model("fit", "").words("there is no model: too few answers, or of one class only"));
+            rails.push(
+                model("fit", "").words(
+                    "there is no model: too few answers, or none of a promoter, or none of a detractor",
+                ),
+            );
             return rails;
         };
         rails.push(model("answers", "log-likelihood").value(fitted.fit.log_likelihood));
         rails.push(model("answers", "columns").value(fitted.model.columns.len() as f64));
+        rails.extend(self.of_pooled_levels());
         rails.push(model("answers", "dropped columns").value(fitted.model.dropped.len() as f64));
         for (tenth, fitness) in guardrails::by_deciles(fitted).iter().enumerate() {
             let shares = [("observed", fitness.observed), ("fitted", fitness.fitted)];
@@ -245,6 +253,35 @@ impl Looked<'_> {
                     .value(strongest.e_value)
                     .words("its E-value, for comparison with those of touchpoints"),
             );
+        }
+        rails
+    }
+
+    /// Of how many answers a covariate is held equal only as "one of the rarer values". Of what the configuration
+    /// asks to be held equal it may not be most.
+    fn of_pooled_levels(&self) -> Vec<Rail> {
+        let (patterns, problem) = (&self.analysis.patterns, self.analysis.problem);
+        let mut rails = Vec::new();
+        for (covariate, levels) in problem.covariates.iter().zip(&patterns.levels) {
+            let is_pooled: Vec<bool> = levels
+                .level_of
+                .iter()
+                .zip(&covariate.levels)
+                .map(|(level, name)| levels.names[usize::from(*level)] == POOLED || name == OTHER_SEGMENT)
+                .collect();
+            let pooled = covariate.codes.iter().filter(|code| is_pooled[usize::from(**code)]).count();
+            if pooled == 0 {
+                continue;
+            }
+            let share = pooled as f64 / covariate.codes.len() as f64;
+            let rail = Rail::about("(model)", "pooled_levels", &covariate.name).value(share);
+            rails.push(match self.answers.is_asked_for(&covariate.name) {
+                true => rail
+                    .limit(MOST_POOLED, share <= MOST_POOLED)
+                    .speaks_of(Whose::Everybody)
+                    .words("answers whose value is held equal only as one of the rarer ones"),
+                false => rail.words("answers whose value is held equal only as one of the rarer ones"),
+            });
         }
         rails
     }

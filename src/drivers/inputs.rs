@@ -101,6 +101,8 @@ pub struct Answers {
     /// Per touchpoint of the fit, per answer.
     pub states: Vec<Vec<State>>,
     pub covariates: Vec<Levels>,
+    /// Of them, those that the configuration names beside the segments.
+    asked_for: Vec<String>,
     /// Per segment dimension.
     pub segments: Vec<Levels>,
     pub periods: Levels,
@@ -179,6 +181,7 @@ impl Answers {
             clusters: std::mem::take(&mut dictionaries.entry("cluster").or_default().codes),
             store_weeks: std::mem::take(&mut dictionaries.entry("store_week").or_default().codes),
             cluster: config.analysis.cluster,
+            asked_for: config.covariates.iter().map(|name| format!("seg_{name}")).collect(),
             covariates,
             classes,
             met,
@@ -197,6 +200,11 @@ impl Answers {
     pub fn are_about_an_order(&self) -> Vec<bool> {
         let order = self.scopes.code(Some("order"));
         self.scopes.codes.iter().map(|code| Some(*code) == order).collect()
+    }
+
+    /// Whether the configuration asks for a covariate to be held equal.
+    pub fn is_asked_for(&self, covariate: &str) -> bool {
+        self.asked_for.iter().any(|name| name == covariate)
     }
 
     /// The position in the fit of a touchpoint of the catalogue.

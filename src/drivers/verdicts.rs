@@ -83,7 +83,7 @@ pub fn of_the_whole(
             let ratio = effect.measures.risk_ratio;
             said.p_value = effect.measures.p_value;
             said.q_value = estimates.q_values[at];
-            said.e_value = Some(evidence::e_value(ratio.value));
+            said.e_value = ratio.process.map(|_| evidence::e_value(ratio.value));
             said.e_value_limit =
                 ratio.process.map(|process| evidence::e_value_limit(process.low, process.high));
         }

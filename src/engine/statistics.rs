@@ -17,28 +17,28 @@ use crate::stats::nps::{SharedSums, Sums, change_p_value};
 pub fn register(ctx: &SessionContext) {
     ctx.register_udf(ScalarUDF::from(Statistic {
         name: "nps_interval",
-        arguments: 6,
+        arguments: 7,
         results: &["nps", "low", "high"],
-        signature: numbers(6),
+        signature: numbers(7),
         compute: |x| {
-            let estimate = sums(&x[..6]).interval();
+            let estimate = sums(&x[..7]).interval();
             estimate.map_or([None; 3], |i| [Some(i.nps), Some(i.low), Some(i.high)]).to_vec()
         },
     }));
     ctx.register_udf(ScalarUDF::from(Statistic {
         name: "nps_change_p_value",
-        arguments: 16,
+        arguments: 18,
         results: &[],
-        signature: numbers(16),
+        signature: numbers(18),
         compute: |x| {
             let shared =
-                SharedSums { net_net: x[12], net_answers: x[13], answers_net: x[14], answers_answers: x[15] };
-            vec![change_p_value(&sums(&x[..6]), &sums(&x[6..12]), &shared)]
+                SharedSums { net_net: x[14], net_answers: x[15], answers_net: x[16], answers_answers: x[17] };
+            vec![change_p_value(&sums(&x[..7]), &sums(&x[7..14]), &shared)]
         },
     }));
 }
 
-/// promoters, passives, detractors, Σ S², Σ S n, Σ n²; see [`Sums`].
+/// promoters, passives, detractors, Σ S², Σ S n, Σ n², customers; see [`Sums`].
 fn sums(x: &[f64]) -> Sums {
     Sums {
         promoters: x[0],
@@ -47,6 +47,7 @@ fn sums(x: &[f64]) -> Sums {
         net_net: x[3],
         net_answers: x[4],
         answers_answers: x[5],
+        customers: x[6],
     }
 }
 
@@ -146,15 +147,19 @@ mod tests {
 
     #[tokio::test]
     async fn sql_gives_the_reference_interval() {
-        let low = number("select get_field(nps_interval(50, 30, 20, 70, 30, 100), 'low')").await.unwrap();
+        let low =
+            number("select get_field(nps_interval(50, 30, 20, 70, 30, 100, 100), 'low')").await.unwrap();
         assert!((low - 14.051130).abs() < 5e-7, "{low}");
-        assert_eq!(number("select get_field(nps_interval(50, 30, 20, null, 30, 100), 'low')").await, None);
-        assert_eq!(number("select get_field(nps_interval(0, 0, 0, 0, 0, 0), 'nps')").await, None);
+        assert_eq!(
+            number("select get_field(nps_interval(50, 30, 20, null, 30, 100, 100), 'low')").await,
+            None
+        );
+        assert_eq!(number("select get_field(nps_interval(0, 0, 0, 0, 0, 0, 0), 'nps')").await, None);
     }
 
     #[tokio::test]
     async fn sql_gives_the_reference_test() {
-        let sql = "select nps_change_p_value(50, 30, 20, 70, 30, 100, 40, 30, 30, 70, 10, 100, 0, 0, 0, 0)";
+        let sql = "select nps_change_p_value(50, 30, 20, 70, 30, 100, 100, 40, 30, 30, 70, 10, 100, 100, 0, 0, 0, 0)";
         let p = number(sql).await.unwrap();
         assert!((p - 0.083216).abs() < 5e-7, "{p}");
     }

@@ -308,12 +308,12 @@ fn largest<'a>(parts: impl Iterator<Item = &'a Part>) -> Option<&'a Part> {
     })
 }
 
-/// The largest part that somebody can act on, or the touchpoint that is most of it.
+/// The largest part that somebody can act on, or the touchpoint that is most of it; none where no range tells
+/// how sure that is.
 pub fn moved(moves: &Moves) -> Option<Moved> {
-    let whole = largest(
-        moves.parts.iter().filter(|part| part.label.is_none() && part.component != Component::Level),
-    )?;
-    let details = moves.parts.iter().filter(|part| part.label.is_some() && part.component == whole.component);
+    let told = || moves.parts.iter().filter(|part| part.points.low.is_some() && part.points.high.is_some());
+    let whole = largest(told().filter(|part| part.label.is_none() && part.component != Component::Level))?;
+    let details = told().filter(|part| part.label.is_some() && part.component == whole.component);
     let is_most = |part: &&Part| {
         let (part, whole) = (part.points.estimate, whole.points.estimate);
         part.signum() == whole.signum() && part.abs() > 0.5 * whole.abs()
@@ -398,6 +398,10 @@ mod tests {
         parts[1].points.estimate = 1.1;
         assert_eq!(moved(&moves(parts)).unwrap().label, None);
         assert_eq!(moved(&moves(vec![part(Component::Level, None, 1.0)])), None);
+        // Answers of one customer: figures without a range.
+        let mut open = part(Component::Reach, None, 3.0);
+        (open.points.low, open.points.high) = (None, None);
+        assert_eq!(moved(&moves(vec![open])), None);
     }
 
     fn score(period: &str, responses: u64) -> Nps {

@@ -63,6 +63,7 @@ fn verdict(words: &str) -> Option<Verdict> {
         "not worth acting on" => Verdict::NotWorthActingOn,
         "not enough evidence" => Verdict::NotEnoughEvidence,
         "not measured" => Verdict::NotMeasured,
+        "cuts both ways" => Verdict::CutsBothWays,
         _ => return None,
     })
 }
@@ -157,6 +158,7 @@ impl Touchpoints {
             is_first_sure,
             watch,
             unclear,
+            both: self.of(Verdict::CutsBothWays, &["lever"]).iter().map(further).collect(),
             small: self.of(Verdict::NotWorthActingOn, &["lever"]).iter().map(further).collect(),
             unmeasured: self
                 .of(Verdict::NotMeasured, &["lever"])

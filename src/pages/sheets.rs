@@ -177,6 +177,7 @@ async fn read(source: &Source<'_>) -> Result<Vec<Value>> {
             net_net: number("net_net")?,
             net_answers: number("net_answers")?,
             answers_answers: number("answers_answers")?,
+            customers: number("customers")?,
         };
         let met = met.remove(&name).unwrap_or_default();
         values.push(Value { name, counts, linked: row.count("linked_13")?, sums, met });
@@ -241,6 +242,7 @@ fn nobody() -> Sums {
         net_net: 0.0,
         net_answers: 0.0,
         answers_answers: 0.0,
+        customers: 0.0,
     }
 }
 
@@ -253,6 +255,7 @@ fn plus(one: &Sums, other: &Sums, times: f64) -> Sums {
         net_net: one.net_net + times * other.net_net,
         net_answers: one.net_answers + times * other.net_answers,
         answers_answers: one.answers_answers + times * other.answers_answers,
+        customers: one.customers + times * other.customers,
     }
 }
 

@@ -263,6 +263,9 @@ pub struct Cost {
     pub watch: Vec<Further>,
     /// Verdict `not enough evidence`.
     pub unclear: Vec<Further>,
+    /// Verdict `cuts both ways`.
+    #[serde(default)]
+    pub both: Vec<Further>,
     /// Verdict `not worth acting on`.
     pub small: Vec<Further>,
     /// Verdict `not measured`.
@@ -782,6 +785,7 @@ pub enum Verdict {
     NotWorthActingOn,
     NotEnoughEvidence,
     NotMeasured,
+    CutsBothWays,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

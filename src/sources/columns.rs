@@ -22,6 +22,8 @@ use crate::error::{Error, Result};
 /// Times before this are implausible: 2000-01-01, UTC microseconds.
 const EARLIEST: i64 = 946_684_800_000_000;
 const DAY_MICROS: i64 = 86_400_000_000;
+/// No answer stands for more others than this; beyond it sums lose their digits.
+const MOST_WEIGHT: f64 = 1e6;
 /// Of the column that keeps the export's own words where others than the known ones are unreadable.
 pub const SAID: &str = "_said";
 
@@ -198,8 +200,12 @@ fn read_column(
                 }
             }
         }
-        Type::Number => {
-            let value = call("read_number", vec![raw.clone(), lit(written.decimal.to_string())])?;
+        Type::Number | Type::Weight => {
+            let mut value = call("read_number", vec![raw.clone(), lit(written.decimal.to_string())])?;
+            if column.kind == Type::Weight {
+                let usable = value.clone().between(lit(0.0), lit(MOST_WEIGHT));
+                value = when(usable, value).end().map_err(|e| engine::error(e, name))?;
+            }
             vec![value.clone().alias(name), note(value)?]
         }
         Type::Flag => {

@@ -16,6 +16,8 @@ pub enum Type {
     Deadline,
     /// A decimal number.
     Number,
+    /// What an answer counts: from 0 to a million.
+    Weight,
     /// True or false.
     Flag,
 }
@@ -81,7 +83,7 @@ const fn optional(name: &'static str, kind: Type) -> Column {
     Column { name, kind, required: false }
 }
 
-use Type::{Deadline, Flag, Number, Text, Time, Word};
+use Type::{Deadline, Flag, Number, Text, Time, Weight, Word};
 
 pub const FEEDS: &[Feed] = &[
     Feed {
@@ -101,7 +103,7 @@ pub const FEEDS: &[Feed] = &[
             optional("trigger", Text),
             optional("mode", Text),
             optional("comment", Text),
-            optional("weight", Number),
+            optional("weight", Weight),
             optional("sent_at", Time),
             optional("do_not_contact", Flag),
         ],

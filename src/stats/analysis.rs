@@ -60,9 +60,18 @@ impl Support {
             && (few(self.exposed_clusters, &self.exposed) || few(self.comparable_clusters, &self.comparable))
     }
 
-    /// Of Student's t: clusters of the smaller side, less one.
+    /// Whether a class has no answer among the exposed, or among those they are compared with. What a penalised
+    /// fit then says of its chances is the penalty's, and its residuals are next to nothing: no spread is known.
+    pub fn lacks_a_class(&self) -> bool {
+        self.exposed.iter().chain(&self.comparable).any(|n| *n == 0)
+    }
+
+    /// Of Student's t: clusters of the smaller side, less one; 0 where no spread is known.
     pub fn degrees(&self) -> f64 {
-        self.exposed_clusters.min(self.comparable_clusters) as f64 - 1.0
+        match self.lacks_a_class() {
+            true => 0.0,
+            false => self.exposed_clusters.min(self.comparable_clusters) as f64 - 1.0,
+        }
     }
 }
 
@@ -127,6 +136,10 @@ impl<'a> Analysis<'a> {
         covariate: Option<usize>,
         near: Option<&Fitted>,
     ) -> Result<Fitted, NoFit> {
+        let [promoters, _, detractors] = self.patterns.by_class();
+        if promoters <= 0.0 || detractors <= 0.0 {
+            return Err(NoFit::ClassMissing);
+        }
         let model = self.columns.model(&self.patterns, has, covariate);
         let is_thin = self.thin_in(&model).next().is_some();
         let penalty = if is_thin { Penalty::Always } else { Penalty::WhenSeparated };

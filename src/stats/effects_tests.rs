@@ -4,6 +4,7 @@ use super::analysis::{Analysis, Missing};
 use super::design::{Column, Dropped};
 use super::effects::{Effects, Estimand, Fits};
 use super::influence;
+use super::logit::NoFit;
 use super::planted::{self, GONE, LATE, PLAIN, RETURNED, SLOW, Switches, TICKET, World};
 use super::problem::{Class, Problem, State, Touchpoint};
 use super::propensity::propensity;
@@ -208,7 +209,7 @@ fn predictions_for_anybody_are_those_of_the_fit() {
 // ---- bad cases -------------------------------------------------------------------------------------------
 
 #[test]
-fn one_class_missing_is_penalised_and_thin() {
+fn one_class_missing_says_nothing_for_sure() {
     let mut world = World::new(2_000, 21, PLAIN);
     world.classes.iter_mut().filter(|c| **c == Class::Passive).for_each(|c| *c = Class::Promoter);
     let problem = world.problem();
@@ -217,10 +218,23 @@ fn one_class_missing_is_penalised_and_thin() {
     let found = effects(&problem, Estimand::Total);
     for effect in found.of.iter().map(|effect| effect.as_ref().unwrap()) {
         assert!(effect.is_penalised && effect.measures.nps_points.value.is_finite());
+        // The penalty's word for the missing class would be taken for evidence.
+        let measures = &effect.measures;
+        assert_eq!(
+            (measures.nps_points.process, measures.risk_ratio.these, measures.p_value),
+            (None, None, None)
+        );
     }
-    world.classes.fill(Class::Promoter);
-    let found = effects(&world.problem(), Estimand::Total);
-    assert!(found.of.iter().all(|effect| effect.as_ref().unwrap().measures.nps_points.value.abs() < 1.0));
+    // Without detractors, or promoters, there is nothing to be told apart.
+    for missing in [Class::Detractor, Class::Promoter] {
+        let mut world = World::new(2_000, 21, PLAIN);
+        world.classes.iter_mut().filter(|c| **c == missing).for_each(|c| *c = Class::Passive);
+        let found = effects(&world.problem(), Estimand::Total);
+        assert!(
+            found.of.iter().all(|effect| *effect == Err(Missing::NoFit(NoFit::ClassMissing))),
+            "{missing:?}"
+        );
+    }
 }
 
 #[test]
@@ -283,6 +297,9 @@ fn a_perfectly_separating_touchpoint_stays_finite() {
     let effect = found.of[RETURNED].as_ref().unwrap();
     assert!(effect.is_penalised);
     assert!(effect.measures.risk_difference.value > 0.95 && effect.measures.risk_difference.value < 1.0);
+    // No residual is left to say how far that can be trusted.
+    assert_eq!((effect.measures.risk_ratio.process, effect.measures.p_value), (None, None));
+    assert!(found.of[LATE].as_ref().unwrap().measures.p_value.is_some());
 }
 
 /// A handful of the spared, all promoters by chance, is no ground to stand on: neither for what nearly everybody
@@ -304,7 +321,7 @@ fn all_but_four_exposed() {
         let support = &analysis.support[touchpoint];
         assert_eq!((support.exposed_answers(), support.comparable), (exposed, [4, 0, 0]));
         assert_eq!((support.comparable_clusters, support.is_thin()), (4, true));
-        assert_eq!(support.degrees(), 3.0);
+        assert_eq!(support.degrees(), 0.0);
     }
     // The part has thousands who never met the whole; they are not who it is compared with.
     assert!(analysis.support[SLOW].unexposed.iter().sum::<u64>() > 5_000);

@@ -124,6 +124,8 @@ pub struct Fit<const Q: usize> {
 pub enum NoFit {
     /// No answer weighs anything.
     NoAnswers,
+    /// Nobody is a promoter, or nobody a detractor: there is nothing to be told apart.
+    ClassMissing,
     /// Some column tells the class for sure, and no penalty was wanted.
     Separated,
     /// Newton's method did not come to rest.

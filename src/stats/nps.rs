@@ -4,9 +4,11 @@
 //! adjusted Wald: three pseudo-answers are added, ¾ promoter, 1½ passive, ¾ detractor (Rocks 2016, arXiv
 //! 1601.07235; Lewis and Sauro). Answers of one customer are not independent, so deviations are summed per
 //! customer before they are squared (Liang and Zeger 1986); each pseudo-answer is a customer of its own.
-//! With one answer per customer this is the plain adjusted-Wald interval, to the last digit.
+//! With one answer per customer this is the plain adjusted-Wald interval, to the last digit. Where customers
+//! answered several times, the squares count C/(C−1) times for C customers, and quantiles are Student's with
+//! C − 1 degrees of freedom (Cameron and Miller 2015, §II.B and VI.D); one customer counts as one answer.
 
-use statrs::distribution::{ContinuousCDF, Normal};
+use super::quantiles::{t_p_value, t_quantile};
 
 /// What the answers of one group of respondents add up to. Sums over customers c of S_c (the sum of the
 /// customer's v) and n_c (the number of the customer's answers).
@@ -21,6 +23,8 @@ pub struct Sums {
     pub net_answers: f64,
     /// Σ n_c²
     pub answers_answers: f64,
+    /// C
+    pub customers: f64,
 }
 
 /// Products summed over the customers who answered in both of two periods.
@@ -66,6 +70,7 @@ impl Sums {
             net_net: promoters + detractors,
             net_answers: promoters - detractors,
             answers_answers: promoters + passives + detractors,
+            customers: promoters + passives + detractors,
         }
     }
 
@@ -90,12 +95,39 @@ impl Sums {
         Some(100.0 * self.squares(mean).max(0.0).sqrt() / self.answers())
     }
 
+    /// Whether some customer answered more than once.
+    fn is_clustered(&self) -> bool {
+        self.customers < self.answers()
+    }
+
+    fn is_of_one_customer(&self) -> bool {
+        self.is_clustered() && self.customers < 2.0
+    }
+
+    /// Degrees of freedom; without end where everybody answered once.
+    fn degrees(&self) -> f64 {
+        match self.is_clustered() && !self.is_of_one_customer() {
+            true => self.customers - 1.0,
+            false => f64::INFINITY,
+        }
+    }
+
     fn adjusted(&self) -> Adjusted {
-        let answers = self.answers() + PSEUDO_ANSWERS;
-        let mean = (self.promoters - self.detractors) / answers;
+        let net = self.promoters - self.detractors;
+        let (net, count, few) = match (self.is_of_one_customer(), self.is_clustered()) {
+            (true, _) => (net / self.answers(), 1.0, 1.0),
+            (false, true) => (net, self.answers(), self.customers / (self.customers - 1.0)),
+            (false, false) => (net, self.answers(), 1.0),
+        };
+        let answers = count + PSEUDO_ANSWERS;
+        let mean = net / answers;
+        let squares = match self.is_of_one_customer() {
+            true => (net - mean).powi(2),
+            false => self.squares(mean).max(0.0),
+        };
         let pseudo =
             PSEUDO_PROMOTERS * ((1.0 - mean).powi(2) + (1.0 + mean).powi(2)) + PSEUDO_PASSIVES * mean * mean;
-        let variance = (self.squares(mean).max(0.0) + pseudo) / (answers * answers);
+        let variance = (few * squares + pseudo) / (answers * answers);
         Adjusted { mean, answers, variance }
     }
 
@@ -106,13 +138,15 @@ impl Sums {
         Some((100.0 * adjusted.mean, 1e4 * adjusted.variance))
     }
 
-    /// The NPS with its adjusted-Wald 95% interval, clipped to ±100; none without answers.
+    /// The NPS with its adjusted-Wald 95% interval, clipped to ±100 and never without the NPS itself (which it
+    /// would be for a single answer); none without answers.
     pub fn interval(&self) -> Option<Interval> {
         let nps = self.nps()?;
         let adjusted = self.adjusted();
-        let reach = 100.0 * standard_normal().inverse_cdf(0.975) * adjusted.variance.sqrt();
+        let reach = 100.0 * t_quantile(0.975, self.degrees())? * adjusted.variance.sqrt();
         let centre = 100.0 * adjusted.mean;
-        Some(Interval { nps, low: (centre - reach).max(-100.0), high: (centre + reach).min(100.0) })
+        let (low, high) = ((centre - reach).max(-100.0), (centre + reach).min(100.0));
+        Some(Interval { nps, low: low.min(nps), high: high.max(nps) })
     }
 }
 
@@ -123,18 +157,19 @@ pub fn change_z(now: &Sums, before: &Sums, shared: &SharedSums) -> Option<f64> {
     let (a, b) = (now.adjusted(), before.adjusted());
     let products = shared.net_net - b.mean * shared.net_answers - a.mean * shared.answers_net
         + a.mean * b.mean * shared.answers_answers;
-    let covariance = products / (a.answers * b.answers);
+    // One customer stands as one answer: of products over answers nothing can be said.
+    let covariance = match now.is_of_one_customer() || before.is_of_one_customer() {
+        true => 0.0,
+        false => products / (a.answers * b.answers),
+    };
     let variance = a.variance + b.variance - 2.0 * covariance;
     (variance > 0.0).then(|| (a.mean - b.mean) / variance.sqrt())
 }
 
-/// Two-sided p-value of the change, from 0 to 1.
+/// Two-sided p-value of the change, from 0 to 1; by Student's t with the fewer degrees of freedom of the two.
 pub fn change_p_value(now: &Sums, before: &Sums, shared: &SharedSums) -> Option<f64> {
-    change_z(now, before, shared).map(|z| 2.0 * standard_normal().sf(z.abs()))
-}
-
-fn standard_normal() -> Normal {
-    Normal::standard()
+    let degrees = now.degrees().min(before.degrees());
+    change_z(now, before, shared).and_then(|z| t_p_value(z, degrees))
 }
 
 #[cfg(test)]
@@ -190,6 +225,7 @@ mod tests {
             net_net: sum(|s, _| s * s),
             net_answers: sum(|s, n| s * n),
             answers_answers: sum(|_, n| n * n),
+            customers: customers.len() as f64,
         };
         close(sums.std_error().unwrap(), 100.0 * squares.sqrt() / all.len() as f64, 1e-12);
         // Three answers that agree say less than three customers who do.
@@ -205,6 +241,48 @@ mod tests {
             SharedSums { net_net: 60.0, net_answers: 30.0, answers_net: 10.0, answers_answers: 100.0 };
         let alone = change_z(&now, &before, &SharedSums::default()).unwrap();
         assert!(change_z(&now, &before, &shared).unwrap() > alone);
+    }
+
+    /// Six hundred answers of one customer say no more than one; those of two say little.
+    #[test]
+    fn few_customers_leave_much_open() {
+        let one = Sums {
+            promoters: 200.0,
+            passives: 194.0,
+            detractors: 206.0,
+            net_net: 36.0,
+            net_answers: -3_600.0,
+            answers_answers: 360_000.0,
+            customers: 1.0,
+        };
+        let interval = one.interval().unwrap();
+        // By hand: one answer of −.01 and the three added: mean −.0025, variance (.0075² + 1.5 + 3 · .0025²)/16.
+        close(interval.nps, -1.0, 1e-12);
+        let reach = 196.0 * (0.0075f64.powi(2) + 1.5 + 3.0 * 0.0025f64.powi(2)).sqrt() / 4.0;
+        close(interval.low, -0.25 - reach, 0.01);
+        close(interval.high, -0.25 + reach, 0.01);
+        let before =
+            Sums { promoters: 260.0, detractors: 146.0, net_net: 12_996.0, net_answers: 68_400.0, ..one };
+        let shared = SharedSums {
+            net_net: -684.0,
+            net_answers: -3_600.0,
+            answers_net: 68_400.0,
+            answers_answers: 360_000.0,
+        };
+        assert!(change_p_value(&one, &before, &shared).unwrap() > 0.5);
+        // Two customers of 300 answers, one of whom has 50 more promoters than detractors, the other 56 fewer.
+        let two = Sums {
+            net_net: 50.0 * 50.0 + 56.0 * 56.0,
+            net_answers: -6.0 * 300.0,
+            answers_answers: 180_000.0,
+            customers: 2.0,
+            ..one
+        };
+        let interval = two.interval().unwrap();
+        assert_eq!((interval.low, interval.high), (-100.0, 100.0));
+        // A single detractor: the interval holds the figure.
+        let alone = Sums::independent(0.0, 0.0, 1.0).interval().unwrap();
+        assert_eq!((alone.nps, alone.low), (-100.0, -100.0));
     }
 
     #[test]

@@ -8,6 +8,9 @@ pub enum Verdict {
     NotWorthActingOn,
     DrivesDetractors,
     Protects,
+    /// NPS points and detractors surely move in opposite ways: fewer promoters but fewer detractors, or more of
+    /// both.
+    CutsBothWays,
 }
 
 impl Verdict {
@@ -18,6 +21,7 @@ impl Verdict {
             Verdict::NotWorthActingOn => "not worth acting on",
             Verdict::DrivesDetractors => "drives detractors",
             Verdict::Protects => "protects",
+            Verdict::CutsBothWays => "cuts both ways",
         }
     }
 }
@@ -65,6 +69,9 @@ pub fn verdict(ground: &Ground, margins: Margins) -> Verdict {
         return Verdict::NotWorthActingOn;
     }
     match ground.q_value {
+        Some(q) if q <= 0.05 && (points > 0.0 && most < 0.0 || points < 0.0 && least > 0.0) => {
+            Verdict::CutsBothWays
+        }
         Some(q) if q <= 0.05 && points > 0.0 => Verdict::DrivesDetractors,
         Some(q) if q <= 0.05 => Verdict::Protects,
         _ => Verdict::NotEnoughEvidence,
@@ -90,8 +97,16 @@ mod tests {
         };
         let say = |ground: Ground| verdict(&ground, margins);
         assert_eq!(say(sure), Verdict::DrivesDetractors);
-        assert_eq!(say(Ground { nps_points: Some((-0.5, -0.7, -0.3)), ..sure }), Verdict::Protects);
+        let helps =
+            Ground { risk_difference: Some((-0.09, -0.05)), nps_points: Some((-0.5, -0.7, -0.3)), ..sure };
+        assert_eq!(say(helps), Verdict::Protects);
         assert_eq!(say(Ground { q_value: Some(0.051), ..sure }), Verdict::NotEnoughEvidence);
+        // It turns promoters and detractors into passives: points are lost, and detractors spared.
+        let spares = Ground { risk_difference: Some((-0.26, -0.22)), ..sure };
+        assert_eq!(say(spares), Verdict::CutsBothWays);
+        assert_eq!(say(Ground { q_value: Some(0.2), ..spares }), Verdict::NotEnoughEvidence);
+        assert_eq!(say(Ground { risk_difference: Some((0.05, 0.09)), ..helps }), Verdict::CutsBothWays);
+        assert_eq!(say(Ground { risk_difference: Some((-0.26, 0.01)), ..sure }), Verdict::DrivesDetractors);
         // Inside both margins it is not worth acting on, however sure.
         let small =
             Ground { nps_points: Some((0.05, 0.02, 0.08)), risk_difference: Some((0.001, 0.009)), ..sure };

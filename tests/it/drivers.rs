@@ -337,3 +337,97 @@ fn what_was_planted_is_found_where_answers_name_their_order() {
 fn what_was_planted_is_found_where_no_answer_names_its_order() {
     holds_what_was_planted(Some("no-order-ids"), "total");
 }
+
+/// A shop in text files: 3,000 answers of as many customers, unless `customer` says whose an answer is. The higher an
+/// order's risk, the oftener it is late and the oftener its customer a detractor; being late does nothing.
+fn confounded(folder: &Path, settings: &str, customer: impl Fn(u64) -> u64) -> PathBuf {
+    let mut random = 88_172_645_463_325_252u64;
+    let mut draw = move || {
+        // Marsaglia's xorshift.
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random >> 11) as f64 / (1u64 << 53) as f64
+    };
+    let mut purchases = String::from("order_id,customer_id,ordered_at,promised_at,delivered_at,risk\n");
+    let mut surveys = String::from("response_id,order_id,customer_id,responded_at,score,weight\n");
+    for at in 0..3_000u64 {
+        let (risk, late, answer) = (draw(), draw(), draw());
+        let days = if late < 0.05 + 0.6 * risk { 6 } else { 4 };
+        let score = match answer {
+            answer if answer < 0.05 + 0.6 * risk => 3,
+            answer if answer < 0.25 + 0.6 * risk => 8,
+            _ => 10,
+        };
+        let month = 1 + at % 6;
+        let customer = customer(at);
+        purchases += &format!(
+            "O{at},C{customer},2026-{month:02}-01T09:00:00Z,2026-{month:02}-05T23:00:00Z,2026-{month:02}-{:02}T09:00:00Z,{risk}\n",
+            1 + days
+        );
+        let weight = ["1", "2", "-0.9", "1e15"][usize::try_from(at % 4).expect("small")];
+        surveys += &format!(
+            "R{at},O{at},C{customer},2026-{month:02}-{:02}T09:00:00Z,{score},{weight}\n",
+            12 + at % 10
+        );
+    }
+    fs::write(folder.join("purchases.csv"), purchases).expect("written");
+    fs::write(folder.join("surveys.csv"), surveys).expect("written");
+    let config = folder.join("aftersale.toml");
+    let sources = "[sources.purchases]\nurl = \"purchases.csv\"\n[sources.surveys]\nurl = \"surveys.csv\"\n";
+    fs::write(&config, format!("timezone = \"UTC\"\n{settings}\n{sources}")).expect("written");
+    config
+}
+
+/// What goes with both lateness and detraction is held equal as a number; as words it is not, which is said.
+#[test]
+fn a_number_is_held_equal_in_bins() {
+    let of = |settings: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = confounded(folder.path(), settings, |at| at);
+        let output = folder.path().join("out");
+        let run = aftersale(&["run", "--config", text(&config), "--output", text(&output)]).expect(0);
+        let effects = effects(&output, "total");
+        let late = effects.row("touchpoint", "late");
+        let impact = published(&output, "rpt_touchpoint_impact").only("segment", &["all"]);
+        let said = impact.row("touchpoint", "late");
+        (
+            number(&late["low"]),
+            number(&late["high"]),
+            said["reading"].to_string(),
+            said["verdict"].to_string(),
+            run.stderr,
+        )
+    };
+    let (low, high, _, verdict, _) = of("numeric_covariates = [\"risk\"]");
+    assert!(low < 0.0 && 0.0 < high, "{low} to {high}");
+    assert_ne!(verdict, "drives detractors");
+    let (low, _, reading, _, told) = of("covariates = [\"risk\"]");
+    assert!(low > 3.0, "{low}: the world is not confounded");
+    assert_eq!(reading, "association, adjusted");
+    assert!(told.contains("a covariate has more values than are told apart"), "{told}");
+}
+
+/// One customer with all answers: a run all the same, and nothing is sure. Weights below 0 and beyond a million are
+/// none.
+#[test]
+fn three_thousand_answers_of_one_customer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = confounded(folder.path(), "", |_| 1);
+    let output = folder.path().join("out");
+    aftersale(&["run", "--config", text(&config), "--output", text(&output)]).expect(0);
+    let nps = published(&output, "rpt_nps").only("segment_dimension", &["all"]);
+    let whole = nps.row("period", "window");
+    assert_eq!(whole["responses"], "3000");
+    assert!(number(&whole["nps_high"]) - number(&whole["nps_low"]) > 100.0, "{whole:?}");
+    let weighted = number(&whole["nps_weighted"]);
+    assert!((-100.0..=100.0).contains(&weighted), "{weighted}");
+    let changes = nps.column("change_p_value");
+    for row in nps.rows.iter().filter(|row| !row[changes].is_empty()) {
+        assert!(number(&row[changes]) > 0.2, "{row:?}");
+    }
+    let quality = published(&output, "rpt_data_quality").only("section", &["values"]);
+    assert_eq!(quality.row("measure", "weight unreadable")["rows"], "1500");
+    let impact = published(&output, "rpt_touchpoint_impact").only("segment", &["all"]);
+    assert_eq!(impact.row("touchpoint", "late")["verdict"], "not enough evidence");
+}

@@ -88,7 +88,11 @@ impl<'f> Columns<'f> {
                 times.push(column);
             }
         }
-        Self { read: or_all(mapped(&|_| true)), times, numbers: or_all(mapped(&|kind| kind == Type::Number)) }
+        Self {
+            read: or_all(mapped(&|_| true)),
+            times,
+            numbers: or_all(mapped(&|kind| matches!(kind, Type::Number | Type::Weight))),
+        }
     }
 }
 
