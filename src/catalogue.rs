@@ -51,6 +51,8 @@ struct Written {
     kind: Option<String>,
     when: Option<String>,
     undecided: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<String>,
     having: Option<String>,
     #[serde(default)]
     needs: Vec<String>,
@@ -85,6 +87,8 @@ pub struct Touchpoint {
     pub after: Vec<String>,
     /// It is the absence of that touchpoint, which the model has in its place.
     pub other_side_of: Option<String>,
+    /// What keeps it undecided: where that is undone, "too early to tell" is undone with it.
+    pub waits_for: Option<String>,
     /// Counts towards the failures met.
     pub is_failure: bool,
     pub fact: Option<String>,
@@ -210,7 +214,9 @@ impl Catalogue {
         for touchpoint in &self.touchpoints {
             let wrong =
                 |message: String, hint: &str| Err(Wrong { at: touchpoint, message, hint: hint.into() });
-            for name in touchpoint.within.iter().chain(&touchpoint.after).chain(&touchpoint.other_side_of) {
+            let inside =
+                || touchpoint.within.iter().chain(&touchpoint.after).chain(&touchpoint.other_side_of);
+            for name in inside().chain(&touchpoint.waits_for) {
                 let Some(other) = self.get(name) else {
                     let hint = match nearest(name, &ids) {
                         Some(near) => format!("did you mean `{near}`?"),
@@ -218,10 +224,11 @@ impl Catalogue {
                     };
                     return wrong(format!("it refers to `{name}`, which is not there"), &hint);
                 };
-                if other.stage != touchpoint.stage {
+                if other.stage != touchpoint.stage && inside().any(|own| own == name) {
                     return Err(other_stage(touchpoint, other));
                 }
             }
+            self.check_waiting(touchpoint)?;
             let mut at = Some(touchpoint);
             for _ in 0..=ids.len() {
                 at = at.and_then(|t| t.within.as_deref()).and_then(|id| self.get(id));
@@ -253,6 +260,25 @@ impl Catalogue {
             }
         }
         self.check_order()
+    }
+
+    /// What waits for something is undecided at times, and what it waits for is not later than itself.
+    fn check_waiting<'a>(&'a self, touchpoint: &'a Touchpoint) -> Result<(), Wrong<'a>> {
+        let Some(other) = touchpoint.waits_for.as_deref().and_then(|id| self.get(id)) else { return Ok(()) };
+        let place = |of: &Touchpoint| STAGES.iter().position(|stage| *stage == of.stage);
+        let is_undecided = matches!(&touchpoint.meets, Meets::Events(events) if events.undecided.is_some());
+        let (message, hint) = if other.id == touchpoint.id {
+            ("it waits for itself".to_string(), "name what keeps it undecided")
+        } else if !is_undecided {
+            let message = format!("it waits for `{}`, but is never undecided", other.id);
+            (message, "say in `undecided` when it cannot be told yet, or leave `waits_for` out")
+        } else if place(other) > place(touchpoint) {
+            let message = format!("it waits for `{}`, which belongs to a later stage", other.id);
+            (message, "what keeps a touchpoint undecided stands in its own stage or in an earlier one")
+        } else {
+            return Ok(());
+        };
+        Err(Wrong { at: touchpoint, message, hint: hint.into() })
     }
 
     /// Nothing comes after itself, neither by `after` alone nor through what touchpoints are part of.
@@ -400,6 +426,7 @@ fn meant(written: Written, written_at: Option<usize>) -> Result<Touchpoint> {
         within: written.within,
         after: written.after,
         other_side_of: written.other_side_of,
+        waits_for: written.waits_for,
         is_failure: written.failure,
         fact: written.fact,
         owner: written.owner,
@@ -458,7 +485,7 @@ fn definition_hash(written: &Written) -> Result<String> {
     let mut definition = written.clone();
     definition.label.clear();
     (definition.fact, definition.owner, definition.action) = (None, None, None);
-    (definition.since, definition.other_side_of) = (None, None);
+    (definition.since, definition.other_side_of, definition.waits_for) = (None, None, None);
     let text = serde_json::to_vec(&definition)
         .map_err(|e| Error::internal("a touchpoint cannot be written down").caused_by(e))?;
     Ok(Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect())
@@ -505,6 +532,13 @@ mod tests {
             (
                 format!("{OWN}other_side_of = \"vip\"\n"),
                 "it is the other side of something that is itself the other side of something",
+            ),
+            (format!("{OWN}waits_for = \"vip\"\n"), "it waits for itself"),
+            (format!("{OWN}waits_for = \"late\"\n"), "it waits for `late`, but is never undecided"),
+            (format!("{OWN}waits_for = \"lat\"\n"), "it refers to `lat`, which is not there"),
+            (
+                format!("{OWN}undecided = \"not is_solved\"\nwaits_for = \"returned\"\n"),
+                "it waits for `returned`, which belongs to a later stage",
             ),
             (format!("{OWN}having = \"sum > 2\"\n"), "`having` is not understood"),
             (OWN.replace("\"support\"", "\"sport\""), "`sport` is not a stage"),

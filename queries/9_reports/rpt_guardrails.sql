@@ -4,7 +4,7 @@
 -- order: touchpoint_position, guardrail, detail
 -- column touchpoint text: the touchpoint, or (model) or (run)
 -- column touchpoint_position integer: its place in the catalogue, from 1; 0 for the model and the run
--- column guardrail text: adjustment_set, exposed_by_class, overlap, effective_responses, order_contradicted, alias, penalty, separation (columns that tell a class for sure), doubly_robust, leave_out, calibration, placebo, nonresponse, linked_by_customer, landmark and others
+-- column guardrail text: adjustment_set, exposed_by_class, overlap, effective_responses, order_contradicted, alias, near_alias (a column of nearly the same answers), penalty, separation (columns that tell a class for sure), doubly_robust, leave_out, calibration, placebo, nonresponse, linked_by_customer, landmark and others
 -- column detail text: what of it
 -- column value float: the figure
 -- column warn_beyond float: beyond this it is a warning; null where it is for reading only

@@ -17,6 +17,7 @@ use super::verdicts::Differs;
 use crate::error::Result;
 use crate::exposures::{OTHER_SEGMENT, batch};
 use crate::stats::analysis::{Analysis, Fitted, Missing};
+use crate::stats::design::Column;
 use crate::stats::effects::Estimand;
 use crate::stats::guardrails;
 use crate::stats::patterns::POOLED;
@@ -32,6 +33,8 @@ const MOST_CONTRADICTED: f64 = 0.1;
 const MOST_POOLED: f64 = 0.5;
 /// Of pairs met together by fewer answers than this nothing is said.
 const FEWEST_OF_A_PAIR: u64 = 20;
+/// Fewer clusters than this that tell two columns apart: as few as make a touchpoint thin.
+const FEWEST_APART: u64 = 30;
 /// Observed and fitted detractors of a group differ by more than chance beyond so many standard errors.
 const FARTHEST_OFF: f64 = 4.0;
 
@@ -233,6 +236,7 @@ impl Looked<'_> {
                 );
             }
         }
+        rails.extend(self.of_near_aliases(fitted));
         if let Some(found) = self.next_order_bad {
             let detail = "next order late or damaged: NPS points";
             let mut rail = model("placebo", detail).value(found.nps_points.value);
@@ -244,10 +248,7 @@ impl Looked<'_> {
             rails.push(model("placebo", "next order late or damaged: answers").value(found.answers as f64));
         }
         if let Some(strongest) = guardrails::strongest_covariate(self.analysis, fitted) {
-            let column = crate::stats::design::Column::Level {
-                covariate: strongest.covariate,
-                level: strongest.level,
-            };
+            let column = Column::Level { covariate: strongest.covariate, level: strongest.level };
             rails.push(
                 model("strongest_covariate", &terms::name(self.analysis, column))
                     .value(strongest.e_value)
@@ -284,6 +285,31 @@ impl Looked<'_> {
             });
         }
         rails
+    }
+
+    /// Columns that nearly the same answers have. What is not undone together has to be told apart, in the model
+    /// of total effects too: then it hangs on those few.
+    fn of_near_aliases(&self, direct: &Fitted) -> Vec<Rail> {
+        let rail = |near: guardrails::NearAlias| {
+            let name = terms::name(self.analysis, near.column);
+            let rail = Rail::of(near.touchpoint, "near_alias", name).value(near.clusters as f64);
+            let is_in_total = match near.column {
+                Column::State { touchpoint, .. } => {
+                    self.analysis.order.in_total_model(near.touchpoint)[touchpoint]
+                }
+                _ => true,
+            };
+            if near.is_undone_too {
+                return rail.words("nearly the same answers have it; it is undone with the touchpoint");
+            }
+            if !is_in_total {
+                let words = "nearly the same answers have it: the direct effect hangs on these few clusters";
+                return rail.words(words);
+            }
+            rail.limit(FEWEST_APART as f64, false)
+                .words("nearly the same answers have it: the effect hangs on these few clusters")
+        };
+        guardrails::near_aliases(self.analysis, direct, FEWEST_APART).into_iter().map(rail).collect()
     }
 
     fn of_a_touchpoint(&self, at: usize, rails: &mut Vec<Rail>) {

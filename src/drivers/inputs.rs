@@ -67,6 +67,7 @@ pub struct Fitted {
     factor: Option<usize>,
     within: Option<usize>,
     after: Vec<usize>,
+    waits_for: Option<usize>,
 }
 
 impl Fitted {
@@ -83,6 +84,7 @@ impl Fitted {
             factor: self.factor,
             within: self.within,
             after: self.after.clone(),
+            waits_for: self.waits_for,
             states,
         }
     }
@@ -268,6 +270,7 @@ pub fn relations(catalogue: &Catalogue, entries: &[&Entry]) -> Vec<Fitted> {
                 // The nearest that is in the fit: what lies between may not be measured.
                 within: wider.into_iter().find_map(position),
                 after: entry.after.iter().filter_map(|id| position(id)).collect(),
+                waits_for: entry.waits_for.as_deref().and_then(position),
             }
         })
         .collect()

@@ -197,6 +197,7 @@ impl Journeys {
                     factor: None,
                     within: None,
                     after: Vec::new(),
+                    waits_for: None,
                     states,
                 })
                 .collect(),

@@ -100,6 +100,7 @@ pub fn next_order_bad(answers: &Answers, threads: usize) -> Result<Option<Placeb
         factor: None,
         within: None,
         after: Vec::new(),
+        waits_for: None,
         states: &states,
     });
     let analysis = Analysis::of(&problem, threads)?;

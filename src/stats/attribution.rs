@@ -105,9 +105,12 @@ impl Game {
             let at = 2 * usize::from(*column);
             let owner = match model.columns[usize::from(*column)] {
                 Column::State { touchpoint, state: State::Yes } => position(&players, touchpoint),
-                // What is open of a part goes with its whole.
-                Column::State { touchpoint, state: State::TooEarly | State::Unknown } => {
-                    analysis.order.wider(touchpoint).iter().find_map(|whole| position(&players, *whole))
+                // What is open goes with what it waits for, or with the whole that it is part of.
+                Column::State { touchpoint, state: state @ (State::TooEarly | State::Unknown) } => {
+                    let order = &analysis.order;
+                    let waits_for = if state == State::TooEarly { order.waits_for(touchpoint) } else { &[] };
+                    let goes_with = waits_for.iter().chain(order.wider(touchpoint));
+                    goes_with.copied().find_map(|other| position(&players, other))
                 }
                 _ => None,
             };

@@ -123,6 +123,8 @@ struct Periods {
     /// Of belonging to the later period, given covariates.
     period: Fit<1>,
     covariates: Rows,
+    /// Per column of the model.
+    owners: Vec<Option<usize>>,
 }
 
 /// A value and how it moves: with both periods' coefficients, with the period model's, and with every answer.
@@ -233,14 +235,17 @@ impl Periods {
             cells.push(Cell { total: before + now, free: [now] });
         }
         let period = logit::fit::<1>(&covariates, &cells, Penalty::WhenSeparated, None, analysis.threads)?;
-        Ok(Periods { model, weights, fits, period, covariates })
+        let owner = |column: &Column| match column {
+            Column::State { touchpoint, state } => Some(analysis.order.owner(*touchpoint, *state)),
+            _ => None,
+        };
+        let owners = model.columns.iter().map(owner).collect();
+        Ok(Periods { model, weights, fits, period, covariates, owners })
     }
 
+    /// The touchpoint that answers for a column.
     fn touchpoint_of(&self, column: usize) -> Option<usize> {
-        match self.model.columns[column] {
-            Column::State { touchpoint, .. } => Some(touchpoint),
-            _ => None,
-        }
+        self.owners[column]
     }
 
     /// Touchpoints with a column in the model.

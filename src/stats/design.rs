@@ -338,14 +338,15 @@ impl Model {
     }
 
     /// Which columns go when a touchpoint is undone: its own *yes*, and with it all that its parts say of
-    /// the event: met, too early to tell, unknown. What was never measured stays: that is a property of the
-    /// feed. An answer whose own state is neither yes nor no has nothing to undo.
+    /// the event: met, too early to tell, unknown; and *too early to tell* of what waits for it. What was
+    /// never measured stays: that is a property of the feed. An answer whose own state is neither yes nor no has nothing to undo.
     pub fn undone(&self, order: &Order, touchpoint: usize) -> Vec<bool> {
         let mut is_undone = vec![false; self.columns.len()];
         let parts = order.parts(touchpoint).iter();
         let states = [State::Yes, State::TooEarly, State::Unknown];
         let of_parts = parts.flat_map(|part| states.map(|state| (*part, state)));
-        for (one, state) in of_parts.chain([(touchpoint, State::Yes)]) {
+        let waiting = order.waiting(touchpoint).map(|other| (other, State::TooEarly));
+        for (one, state) in of_parts.chain(waiting).chain([(touchpoint, State::Yes)]) {
             if let Some(column) = self.column(one, state) {
                 is_undone[column] = true;
             }

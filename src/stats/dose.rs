@@ -114,6 +114,7 @@ fn replaced<'a>(problem: &Problem<'a>, touchpoint: usize, states: &'a [Vec<State
             Touchpoint {
                 within: one.within.and_then(new_at),
                 after: rename(&one.after),
+                waits_for: one.waits_for.and_then(new_at),
                 id: one.id.clone(),
                 ..*one
             }
@@ -125,6 +126,7 @@ fn replaced<'a>(problem: &Problem<'a>, touchpoint: usize, states: &'a [Vec<State
         factor: Some(own.factor.unwrap_or(free)),
         within: own.within.and_then(new_at),
         after: rename(&own.after),
+        waits_for: own.waits_for.and_then(new_at),
         states,
     }));
     Replaced { problem: Problem { touchpoints, ..problem.clone() }, bins }

@@ -397,6 +397,83 @@ fn open_states_are_neither_exposed_nor_the_reference() {
     assert_eq!(support.exposed_answers() + support.unexposed.iter().sum::<u64>() + early, 4_000);
 }
 
+/// Whether goods are damaged cannot be told before the parcel comes: *gone* and *too early to tell* are one
+/// column, but for one answer about two parcels. That answer must not decide what *gone* did, nor whether there
+/// is a ground to compare it on.
+#[test]
+fn what_waits_is_undone_with_what_it_waits_for() {
+    let mut world = World::new(4_000, 33, PLAIN);
+    let is_gone = |world: &World, answer: usize| world.states[GONE][answer] == State::Yes;
+    for answer in 0..4_000 {
+        let damaged = if answer % 9 == 0 { State::Yes } else { State::No };
+        world.states[RETURNED][answer] = if is_gone(&world, answer) { State::TooEarly } else { damaged };
+    }
+    let odd = (0..4_000).find(|answer| {
+        world.classes[*answer] == Class::Detractor
+            && [LATE, GONE, TICKET].iter().all(|t| world.states[*t][*answer] == State::No)
+    });
+    let found = |world: &World, waits_for: Option<usize>, estimand: Estimand| {
+        let mut problem = world.problem();
+        problem.touchpoints[RETURNED].stage = 0;
+        problem.touchpoints[RETURNED].waits_for = waits_for;
+        let analysis = Analysis::of(&problem, 2).unwrap();
+        let fits = Fits::of(&analysis);
+        let fitted = fits.behind(estimand, GONE).unwrap();
+        let overlap = propensity(&analysis, fitted, GONE).unwrap().overlap(fitted, GONE);
+        let shares = super::attribution::attributions(&analysis, fits.direct.as_ref().unwrap(), 1);
+        let row = |answer: usize| {
+            let pattern = analysis.patterns.of_answer[answer] as usize;
+            fits.direct.as_ref().unwrap().model.row_of[pattern] as usize
+        };
+        let gone = (0..4_000).filter(|answer| is_gone(world, *answer)).map(row);
+        let mine = |row: usize| {
+            let own = shares.of_row(row).iter().find(|(touchpoint, _)| usize::from(*touchpoint) == GONE);
+            own.map_or(0.0, |(_, share)| *share)
+        };
+        let attributed: f64 = gone.map(mine).sum();
+        let near = super::guardrails::near_aliases(&analysis, fits.direct.as_ref().unwrap(), 30);
+        let effect = fits.effects(&analysis, estimand).of[GONE].clone().unwrap().measures;
+        let ratio = effect.risk_ratio;
+        (ratio.value, ratio.process.unwrap().std_error, overlap.effective_unexposed, attributed, near)
+    };
+    let mut with_odd = world.clone();
+    with_odd.states[RETURNED][odd.unwrap()] = State::TooEarly;
+    for estimand in [Estimand::Total, Estimand::Direct] {
+        let plain = found(&world, Some(GONE), estimand);
+        let held = found(&with_odd, Some(GONE), estimand);
+        close(held.0, plain.0, 0.02);
+        close(held.1, plain.1, 0.05);
+        close(held.2, plain.2, 0.05);
+        close(held.3, plain.3, 0.02);
+        assert!(plain.4.is_empty());
+        let [near] = held.4[..] else { panic!("{:?}", held.4) };
+        let column = Column::State { touchpoint: RETURNED, state: State::TooEarly };
+        assert_eq!((near.touchpoint, near.column, near.clusters), (GONE, column, 1));
+        assert!(near.is_undone_too);
+        // So it is where nothing is said to wait: the one answer decides.
+        let loose = found(&with_odd, None, estimand);
+        assert!((loose.0 / plain.0).ln().abs() > 0.3 && loose.1 > 2.0 * plain.1, "{loose:?} {plain:?}");
+        assert!(!loose.4[0].is_undone_too);
+    }
+}
+
+/// What waits may stand before what it waits for in the catalogue: the latter's column stays.
+#[test]
+fn of_one_that_waits_and_its_reason_the_reason_stays() {
+    let mut world = World::new(2_000, 34, PLAIN);
+    for answer in 0..2_000 {
+        let is_late = world.states[LATE][answer] == State::Yes;
+        world.states[GONE][answer] = if is_late { State::TooEarly } else { world.states[GONE][answer] };
+    }
+    let mut problem = world.problem();
+    problem.touchpoints.swap(LATE, GONE);
+    problem.touchpoints.iter_mut().for_each(|touchpoint| touchpoint.factor = None);
+    problem.touchpoints[0].waits_for = Some(1);
+    let analysis = Analysis::of(&problem, 2).unwrap();
+    assert_eq!(analysis.order.parents_first, [1, 0, 2, 3, 4]);
+    assert!(Fits::of(&analysis).effects(&analysis, Estimand::Total).of[1].is_ok());
+}
+
 /// More touchpoints than one word of a key holds.
 #[test]
 fn many_touchpoints() {
@@ -412,6 +489,7 @@ fn many_touchpoints() {
             factor: None,
             within: None,
             after: vec![],
+            waits_for: None,
             states,
         });
     }

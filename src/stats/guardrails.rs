@@ -1,5 +1,7 @@
 //! Does the model fit, and what does it hang on? Figures that stand beside every result.
 
+use std::collections::BTreeSet;
+
 use nalgebra::DMatrix;
 
 use super::analysis::{Analysis, Fitted};
@@ -9,6 +11,7 @@ use super::effects::{Estimand, Fits};
 use super::evidence::e_value;
 use super::linear::Factor;
 use super::logit::softmax;
+use super::patterns::NONE;
 use super::problem::State;
 
 /// Observed and fitted detractors of one group of answers (weighted).
@@ -159,6 +162,67 @@ fn points(analysis: &Analysis, fitted: &Fitted, coefficients: &[f64], touchpoint
     let mut sums = chunks::sum(parts);
     let total = sums.pop().unwrap_or(0.0);
     sums.iter().map(|sum| 100.0 * sum / total).collect()
+}
+
+/// Another column that nearly the same answers have as a touchpoint's *yes*: what tells the two apart hangs on
+/// few, and so does what is put down to either.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NearAlias {
+    pub touchpoint: usize,
+    pub column: Column,
+    /// Clusters with an answer that has one of the two columns only; the smaller number of two groupings.
+    pub clusters: u64,
+    /// It is undone together with the touchpoint, whose effect needs not be told apart from it.
+    pub is_undone_too: bool,
+}
+
+/// A column whose square correlation with another is this inflates its variance fivefold.
+const NEARLY_SAME: f64 = 0.8;
+
+/// Columns of a model that share all answers but those of fewer than `fewest` clusters.
+pub fn near_aliases(analysis: &Analysis, fitted: &Fitted, fewest: u64) -> Vec<NearAlias> {
+    let model = &fitted.model;
+    let place: Vec<usize> = analysis.columns.positions(model).map(|(_, place)| place).collect();
+    let both = |one: usize, other: usize| analysis.columns.answers_with(place[one], place[other]);
+    let all = analysis.patterns.answers() as f64;
+    let is_near = |one: usize, other: usize| {
+        let (of_one, of_other, both) = (both(one, one), both(other, other), both(one, other));
+        let moved = all * both - of_one * of_other;
+        let spread = of_one * (all - of_one) * of_other * (all - of_other);
+        moved > 0.0 && moved * moved >= NEARLY_SAME * spread
+    };
+    let mut found = Vec::new();
+    for touchpoint in 0..analysis.touchpoints() {
+        let Some(yes) = model.column(touchpoint, State::Yes) else { continue };
+        let undone = model.undone(&analysis.order, touchpoint);
+        for other in (1..model.columns.len()).filter(|other| *other != yes && is_near(yes, *other)) {
+            let clusters = clusters_apart(analysis, fitted, [yes as u16, other as u16]);
+            if clusters < fewest {
+                let (column, is_undone_too) = (model.columns[other], undone[other]);
+                found.push(NearAlias { touchpoint, column, clusters, is_undone_too });
+            }
+        }
+    }
+    found
+}
+
+/// Clusters with an answer that has exactly one of two columns.
+fn clusters_apart(analysis: &Analysis, fitted: &Fitted, columns: [u16; 2]) -> u64 {
+    let model = &fitted.model;
+    let is_apart: Vec<bool> = (0..model.rows.len())
+        .map(|row| {
+            let [one, other] = columns.map(|column| model.rows.columns(row).contains(&column));
+            one != other
+        })
+        .collect();
+    let count = |clusters: &&[u32]| {
+        let apart =
+            analysis.patterns.of_answer.iter().zip(*clusters).filter(|(pattern, _)| {
+                **pattern != NONE && is_apart[model.row_of[**pattern as usize] as usize]
+            });
+        apart.map(|(_, cluster)| *cluster).collect::<BTreeSet<u32>>().len() as u64
+    };
+    analysis.problem.clusters.iter().map(|clusters| count(&clusters)).min().unwrap_or(0)
 }
 
 /// How strong the measured covariates are: the covariate and level whose standardised risk ratio against the

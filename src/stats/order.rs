@@ -5,7 +5,7 @@
 //! parts stay in the model and are undone with T. Other states of T's factor always stay: they are what T
 //! is *not* compared with.
 
-use super::problem::Problem;
+use super::problem::{Problem, State};
 
 /// Relations among the touchpoints of a catalogue, by position.
 #[derive(Debug, Clone)]
@@ -14,8 +14,9 @@ pub struct Order {
     factors: Vec<Option<usize>>,
     wider: Vec<Vec<usize>>,
     parts: Vec<Vec<usize>>,
+    waits_for: Vec<Vec<usize>>,
     later: Vec<Vec<bool>>,
-    /// Positions, each after what it is part of; otherwise as in the catalogue.
+    /// Positions, each after what it is part of or waits for; otherwise as in the catalogue.
     pub parents_first: Vec<usize>,
 }
 
@@ -44,22 +45,28 @@ impl Order {
             .collect();
         let parts: Vec<Vec<usize>> =
             (0..n).map(|at| (0..n).filter(|other| wider[*other].contains(&at)).collect()).collect();
+        let waits_for = (0..n)
+            .map(|at| {
+                let own =
+                    std::iter::once(&at).chain(&wider[at]).filter_map(|one| touchpoints[*one].waits_for);
+                let mut all: Vec<usize> =
+                    own.flat_map(|one| std::iter::once(one).chain(wider[one].iter().copied())).collect();
+                all.retain(|other| *other != at);
+                all
+            })
+            .collect();
         let later = (0..n).map(|at| later(problem, &wider, at)).collect();
         let mut parents_first = Vec::with_capacity(n);
         let mut is_placed = vec![false; n];
-        for (at, wider) in wider.iter().enumerate() {
-            for one in wider.iter().rev().chain([&at]) {
-                if !is_placed[*one] {
-                    is_placed[*one] = true;
-                    parents_first.push(*one);
-                }
-            }
+        for at in 0..n {
+            place(problem, at, &mut is_placed, &mut parents_first);
         }
         Order {
             stages: touchpoints.iter().map(|t| t.stage).collect(),
             factors: touchpoints.iter().map(|t| t.factor).collect(),
             wider,
             parts,
+            waits_for,
             later,
             parents_first,
         }
@@ -73,6 +80,25 @@ impl Order {
     /// What it is part of, the nearest first.
     pub fn wider(&self, touchpoint: usize) -> &[usize] {
         &self.wider[touchpoint]
+    }
+
+    /// What it waits for while it is too early to tell, by itself or as a part: the nearest first, then what
+    /// that is part of. Where one of these is undone, nothing is left to wait for.
+    pub fn waits_for(&self, touchpoint: usize) -> &[usize] {
+        &self.waits_for[touchpoint]
+    }
+
+    /// What waits for it.
+    pub fn waiting(&self, touchpoint: usize) -> impl Iterator<Item = usize> + '_ {
+        (0..self.waits_for.len()).filter(move |other| self.waits_for[*other].contains(&touchpoint))
+    }
+
+    /// Whose a column is: a state's own touchpoint, or what it waits for.
+    pub fn owner(&self, touchpoint: usize, state: State) -> usize {
+        match self.waits_for[touchpoint].first() {
+            Some(other) if state == State::TooEarly => *other,
+            _ => touchpoint,
+        }
     }
 
     /// Other states of its factor.
@@ -138,6 +164,19 @@ impl Order {
     }
 }
 
+/// Places a touchpoint after what it is part of and what it waits for: where two columns tell the same, the first
+/// one stays.
+fn place(problem: &Problem, at: usize, is_placed: &mut [bool], placed: &mut Vec<usize>) {
+    if std::mem::replace(&mut is_placed[at], true) {
+        return;
+    }
+    let touchpoint = &problem.touchpoints[at];
+    for before in touchpoint.within.iter().chain(&touchpoint.waits_for) {
+        place(problem, *before, is_placed, placed);
+    }
+    placed.push(at);
+}
+
 /// Touchpoints that come after `at` inside its stage: those declared after it or after a part of it, what
 /// comes after those, and their parts. Never what it is part of, its parts, or states of its own factor.
 fn later(problem: &Problem, wider: &[Vec<usize>], at: usize) -> Vec<bool> {
@@ -177,7 +216,15 @@ mod tests {
     use super::*;
 
     fn touchpoint(id: &str, stage: usize) -> Touchpoint<'static> {
-        Touchpoint { id: id.into(), stage, factor: None, within: None, after: vec![], states: &[] }
+        Touchpoint {
+            id: id.into(),
+            stage,
+            factor: None,
+            within: None,
+            after: vec![],
+            waits_for: None,
+            states: &[],
+        }
     }
 
     /// late and gone exclude each other, gone has a part; a ticket has two parts, a callback comes after one.

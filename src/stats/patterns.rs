@@ -323,6 +323,7 @@ mod tests {
             factor: None,
             within: None,
             after: vec![],
+            waits_for: None,
             states,
         };
         let problem = Problem {

@@ -129,6 +129,7 @@ impl World {
             factor,
             within,
             after: vec![],
+            waits_for: None,
             states: &[],
         };
         let mut touchpoints = vec![

@@ -51,6 +51,8 @@ pub struct Touchpoint<'a> {
     pub within: Option<usize>,
     /// Touchpoints of the same stage that come before it.
     pub after: Vec<usize>,
+    /// What keeps it undecided, of its own or an earlier stage: with that, *too early to tell* is undone.
+    pub waits_for: Option<usize>,
     /// Per answer.
     pub states: &'a [State],
 }
@@ -88,7 +90,8 @@ pub enum Fault {
     Groupings { found: usize },
     /// A covariate's code lies outside its levels.
     Level { covariate: String, answer: usize },
-    /// A touchpoint refers to one that is not there, to itself in a circle, or to another stage.
+    /// A touchpoint refers to one that is not there, to itself in a circle, or to another stage (what
+    /// waits: to a later one).
     Relation { touchpoint: String },
     /// More columns than a model may have.
     TooManyColumns { found: usize, most: usize },
@@ -170,6 +173,12 @@ impl Problem<'_> {
             for other in touchpoint.within.iter().chain(&touchpoint.after) {
                 let other = self.touchpoints.get(*other).ok_or_else(wrong)?;
                 if other.stage != touchpoint.stage {
+                    return Err(wrong());
+                }
+            }
+            if let Some(other) = touchpoint.waits_for {
+                let other = self.touchpoints.get(other).ok_or_else(wrong)?;
+                if other.stage > touchpoint.stage {
                     return Err(wrong());
                 }
             }

@@ -72,13 +72,14 @@ pub struct DoublyRobust {
 pub fn propensity(analysis: &Analysis, fitted: &Fitted, touchpoint: usize) -> Result<Propensity, NoFit> {
     let model = &fitted.model;
     let could = |row: usize| could_meet(analysis, fitted, touchpoint, row);
-    // Left out: the touchpoint itself, its parts, what does not vary among those who could meet it.
+    // Left out: the touchpoint itself, its parts, what waits for it, what does not vary among those who could meet it.
     let mut is_used = vec![true; model.columns.len()];
     for (at, column) in model.columns.iter().enumerate() {
-        if let Column::State { touchpoint: one, .. } = column {
+        if let Column::State { touchpoint: one, state } = column {
             let is_part = analysis.order.parts(touchpoint).contains(one);
             let is_excluded = analysis.order.exclusive(touchpoint).contains(one);
-            is_used[at] = *one != touchpoint && !is_part && !is_excluded;
+            let waits = *state == State::TooEarly && analysis.order.waits_for(*one).contains(&touchpoint);
+            is_used[at] = *one != touchpoint && !is_part && !is_excluded && !waits;
         }
     }
     let kept = independent(fitted, &is_used, &could);
@@ -367,6 +368,7 @@ mod tests {
                 factor: None,
                 within: None,
                 after: vec![],
+                waits_for: None,
                 states: &states,
             }],
             covariates: vec![Covariate {

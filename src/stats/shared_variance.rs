@@ -145,8 +145,8 @@ pub fn cross_products(analysis: &Analysis) -> (CrossProducts, Vec<usize>) {
         match column {
             Column::Constant => {}
             Column::Level { .. } => always.push(at),
-            Column::State { touchpoint, .. } => {
-                let top = top_of(*touchpoint);
+            Column::State { touchpoint, state } => {
+                let top = top_of(analysis.order.owner(*touchpoint, *state));
                 if let Some(driver) = tops.iter().position(|t| *t == top) {
                     drivers[driver].push(at);
                 }
