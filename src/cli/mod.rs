@@ -239,7 +239,7 @@ struct GenerateArgs {
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
     /// Purchases to make
-    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(100..))]
     purchases: u64,
     /// The same seed makes the same world
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -278,7 +278,7 @@ struct CalibrateArgs {
     seed: u64,
     /// With fewer worlds than a target is meant for, miss it no likelier than this where the method is right; the
     /// default is what 92.5 to 97.5% leaves at 1,000 worlds
-    #[arg(long, value_name = "PROBABILITY", default_value_t = 0.0003, value_parser = share)]
+    #[arg(long, value_name = "PROBABILITY", default_value_t = 0.0003, value_parser = chance)]
     false_alarm: f64,
 }
 
@@ -287,6 +287,14 @@ fn share(text: &str) -> std::result::Result<f64, String> {
         .ok()
         .filter(|share| (0.0..=1.0).contains(share))
         .ok_or_else(|| "write a share from 0 to 1".into())
+}
+
+/// With a chance of 0 nothing could be missed.
+fn chance(text: &str) -> std::result::Result<f64, String> {
+    share(text)
+        .ok()
+        .filter(|chance| 0.0 < *chance && *chance < 1.0)
+        .ok_or_else(|| "write a probability between 0 and 1".into())
 }
 
 fn day(text: &str) -> std::result::Result<chrono::NaiveDate, String> {
@@ -594,6 +602,10 @@ fn generate_world(args: &GenerateArgs, terminal: &Terminal) -> Result<()> {
     let cannot = |e: std::io::Error| {
         Error::io("the world cannot be written").with("folder", args.output.display()).caused_by(e)
     };
+    if args.output.to_string_lossy().contains("://") {
+        return Err(Error::usage("worlds are written into folders of this machine")
+            .hint("name a folder, and copy it from there"));
+    }
     std::fs::create_dir_all(&args.output).map_err(cannot)?;
     if std::fs::read_dir(&args.output).map_err(cannot)?.next().is_some() {
         return Err(Error::usage("the folder is not empty")
@@ -633,6 +645,18 @@ fn measure(args: CalibrateArgs, terminal: &Terminal) -> Result<()> {
         seed: args.seed,
         false_alarm: args.false_alarm,
     };
+    // Hours of work are not to end at a folder that cannot be written.
+    if !args.output.to_string_lossy().contains("://") {
+        let cannot = |e| {
+            Error::io("the folder cannot be written")
+                .with("output", args.output.display())
+                .hint("name a folder that is not a file, and that you may write to")
+                .caused_by(e)
+        };
+        std::fs::create_dir_all(&args.output)
+            .and_then(|()| tempfile::tempfile_in(&args.output))
+            .map_err(cannot)?;
+    }
     let outcome = block_on(calibrate::run(&request, terminal))?;
     terminal.calibrated(&outcome);
     print(&format!("{}\n", args.output.display()))?;
@@ -709,7 +733,12 @@ impl Where {
     }
 }
 
+/// Standard output. What customers wrote may hold codes that move a terminal's cursor or turn its text around: they
+/// are shown as a mark.
 fn print(text: &str) -> Result<()> {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_code = |c: char| c.is_control() && c != '\n' && c != '\t' || turns(c);
+    let text = text.replace(is_code, "\u{fffd}");
     match std::io::stdout().write_all(text.as_bytes()) {
         // Whoever reads the pipe has seen enough.
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

@@ -180,6 +180,7 @@ impl Table {
             factor,
             within,
             after: if at == 5 { vec![3] } else { vec![] },
+            waits_for: None,
             states: &self.states[at],
         };
         let levels = |n: usize| (0..n).map(|level| level.to_string()).collect();
@@ -366,6 +367,7 @@ fn ten_million_answers_are_no_trouble() {
                 factor: None,
                 within: None,
                 after: vec![],
+                waits_for: None,
                 states,
             })
             .collect(),
@@ -439,6 +441,7 @@ fn benchmark_beside_statsmodels() {
                 factor: None,
                 within: None,
                 after: vec![],
+                waits_for: None,
                 states: &states[at],
             })
             .collect(),
