@@ -112,8 +112,8 @@ pub enum Mark {
 pub struct Leadership {
     pub run: Run,
     pub links: Links,
-    /// The newest period, or the window where that has fewer than `analysis.min_responses` answers; `None`
-    /// with fewer than `analysis.min_cell` answers in all: the page then shows its last part only.
+    /// The newest period, or the one before it where that has fewer than `analysis.min_responses` answers, or
+    /// the window where both have; `None` with fewer than `analysis.min_cell` answers in all: the page then shows its last part only.
     pub headline: Option<Nps>,
     /// `rpt_nps`, period `window`; `None` together with the headline.
     pub window: Option<Nps>,
@@ -583,8 +583,8 @@ pub struct Stages {
     pub detractor_share: Option<f64>,
     /// Stages that any of them entered, in the journey's order; `purchase` first, `answer` last.
     pub rows: Vec<Stage>,
-    /// The stage, of those with `analysis.min_responses` answers, with the largest share of detractors, where
-    /// that is larger than the whole's.
+    /// The stage that, of those with `analysis.min_responses` answers, has the largest share of detractors
+    /// among those who went through it, or who did not; where chance alone would hardly show as much.
     pub worst: Option<WorstStage>,
 }
 
@@ -615,6 +615,8 @@ pub struct Onward {
 #[serde(deny_unknown_fields)]
 pub struct WorstStage {
     pub stage: String,
+    /// Detractors gather among those who did not get to it.
+    pub is_missed: bool,
     pub detractor_share: f64,
 }
 

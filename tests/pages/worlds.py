@@ -612,7 +612,7 @@ class World:
         candidates = [row for row in rows[1:-1] if row["detractor_share"] and row["reached"] >= MIN_RESPONSES]
         worst = max(candidates, key=lambda row: row["detractor_share"], default=None)
         if worst and whole and worst["detractor_share"] > whole:
-            worst = {"stage": worst["stage"], "detractor_share": worst["detractor_share"]}
+            worst = {"stage": worst["stage"], "is_missed": False, "detractor_share": worst["detractor_share"]}
         else:
             worst = None
         return {"responses": len(self.answers), "detractor_share": whole, "rows": rows, "worst": worst}
