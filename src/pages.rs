@@ -92,6 +92,11 @@ pub async fn draw(published: &Published, folder: &str) -> Result<Vec<Page>> {
     Ok(pages)
 }
 
+/// The newest period that is over in a run.
+fn newest_ended(published: &Published) -> Result<String> {
+    Ok(Facts::of(&published.manifest)?.newest_ended())
+}
+
 /// What the leadership page of a run says of one of its periods, for [`frozen`].
 ///
 /// # Errors

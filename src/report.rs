@@ -21,10 +21,11 @@ use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use context::{DictionaryPage, Leadership, SheetPage, StoresPage};
+use context::{DictionaryPage, Leadership, Restated, SheetPage, StoresPage};
 pub use drawing::{axis, log_axis};
 use numbers::Format;
 use words::Words;
@@ -73,6 +74,15 @@ impl Templates {
     /// `Kind::Internal` where a template asks for what is not there; so for all of these.
     pub fn leadership(&self, page: &Leadership) -> Result<String> {
         self.render("leadership.html", page)
+    }
+
+    /// The part of the leadership page that lists published figures which are different now.
+    ///
+    /// # Errors
+    /// See [`Templates::leadership`].
+    pub fn restated(&self, restated: &[Restated]) -> Result<String> {
+        let change = BTreeMap::from([("restated", restated)]);
+        self.render("sections/restated.html", BTreeMap::from([("change", change)]))
     }
 
     /// The page in five lines, as Markdown and as plain text.

@@ -170,13 +170,18 @@ fn frozen(output: &Path) {
     assert!(fs::read_to_string(&path).expect("the page") == first, "looking again changes nothing");
 
     let kept = path.with_extension("json");
-    let mut page = json(&kept);
-    let newest = page["change"]["nps"].as_array_mut().expect("periods").last_mut().expect("a period");
-    let nps = newest["nps"].as_f64().expect("a score") - 2.0;
-    newest["nps"] = nps.into();
-    fs::write(&kept, page.to_string()).expect("written");
+    let mut figures = json(&kept);
+    assert_eq!((figures["form"].as_u64(), figures["period"].as_str()), (Some(1), Some("2026-10")));
+    let nps = figures["figures"][0]["value"].as_f64().expect("a score") - 2.0;
+    figures["figures"][0]["value"] = nps.into();
+    fs::write(&kept, figures.to_string()).expect("written");
+    // As another version may have drawn it: what it showed stays.
+    let other = first.replace("</h1>", " as another version told it</h1>");
+    fs::write(&path, &other).expect("written");
     freeze("2026-10").expect(0).says(&["different today: 1"]);
-    let restated = words(&fs::read_to_string(&path).expect("the page"));
+    let page = fs::read_to_string(&path).expect("the page");
+    assert!(page.starts_with(other.split("<div class=\"restated\">").next().expect("a beginning")));
+    let restated = words(&page);
     let told = format!(
         "October 2026 NPS {} {} as known on 2026-10-31",
         tenths(&nps.to_string()),
@@ -184,10 +189,24 @@ fn frozen(output: &Path) {
     );
     assert!(restated.contains(&told), "{told:?} is not there");
 
-    freeze("2031-01").expect(64).says(&["2031-01", "hint:", "2026-09"]);
-    freeze("../../x").expect(64);
+    // What was frozen by an earlier version: all that the page had been told.
+    let page = serde_json::json!({
+        "run": {"run_id": "an-old-run", "as_of": "2026-10-31"},
+        "change": {"nps": [{"period": "2026-10", "nps": nps, "responses": 1}], "trends": []},
+    });
+    fs::write(&kept, page.to_string()).expect("written");
+    freeze("2026-10").expect(0).says(&["frozen from run an-old-run; different today: 2"]);
+
+    // All but the score would be of October.
+    freeze("2026-09").expect(64).says(&["2026-10", "hint:", "aftersale run --as-of 2026-09-30", "--run"]);
+    assert!(!path.with_file_name("2026-09.html").exists());
+    freeze("2031-01").expect(64).says(&["2031-01", "hint:", "not over in this run"]);
+    freeze("../../x").expect(64).says(&["no period", "2026-10"]);
     fs::write(&kept, "{}").expect("written");
     freeze("2026-10").expect(74).says(&["2026-10.json", "hint:"]);
+    fs::write(&kept, page.to_string()).expect("written");
+    fs::remove_file(&path).expect("the page is gone");
+    freeze("2026-10").expect(74).says(&["2026-10.html", "hint:"]);
 }
 
 // ---- other worlds ------------------------------------------------------------------------------------------------
