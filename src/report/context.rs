@@ -652,9 +652,9 @@ pub struct Cases {
     /// Calls made, and the median of days from answer to call.
     pub called: u64,
     pub median_days_to_call: Option<f64>,
-    /// Cases closed, and of them those won back.
-    pub closed: u64,
-    pub won_back_share: Option<f64>,
+    /// All cases of detractors inside the window, and of them those closed: solved, or no contact wanted.
+    pub all: u64,
+    pub closed: Option<u64>,
     /// Orders of the open cases.
     pub revenue_open: Option<Money>,
     pub ages: Vec<Age>,
@@ -714,9 +714,6 @@ pub struct Sure {
     /// `fct_exposures.is_counted`, `.in_fit`
     pub counted: u64,
     pub linked: u64,
-    /// Invitations inside the window; 0 where they are not exported.
-    pub invited: u64,
-    pub response_rate: Option<f64>,
     /// `rpt_data_quality`, section `leakage`, summed.
     pub leaked: u64,
     /// `rpt_nps.nps_weighted` of the window.
@@ -900,8 +897,6 @@ pub struct Sheet {
     pub quotes: Vec<SheetQuote>,
     /// Open cases of this value, the first twelve to be called; `None` without a follow-up list.
     pub calls: Option<Vec<Call>>,
-    /// Of `[[actions]]`.
-    pub promise: Option<Promise>,
 }
 
 /// By the q-value among all values, which is not printed.
@@ -976,16 +971,6 @@ pub struct Call {
     pub met: Vec<String>,
     pub due_on: String,
     pub is_overdue: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Promise {
-    pub action: String,
-    pub owner: Option<String>,
-    /// Reach of its touchpoint here, before and since.
-    pub reach_before: Option<f64>,
-    pub reach_now: Option<f64>,
 }
 
 /// `stores.html`: the index of sheets.

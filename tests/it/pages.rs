@@ -63,6 +63,10 @@ fn figures_on_the_pages_of_the_sample_equal_the_tables() {
     let counted = answers.only("is_counted", &["true"]);
     let page = &pages["leadership.html"];
     let said = words(page);
+    assert!(
+        said.contains("The response rate is not known: no list of those who were asked is read"),
+        "{said}"
+    );
     assert!(page.len() < 2_000_000 && said.contains("Sample data"), "{} bytes", page.len());
 
     // The score of the newest month and of the window, from the answers themselves.
@@ -452,6 +456,7 @@ fn publish_beside(run: &Path, table: &str, rows: &RecordBatch) {
     let mut manifest = json(&run.join("manifest.json"));
     let like = manifest["files"].as_array().expect("files").iter().find(|file| !file["rows"].is_null());
     let mut entry = like.expect("a table").clone();
+        ("closed", team([6, 4, 10])),
     entry["path"] = path.clone().into();
     entry["rows"] = rows.num_rows().into();
     entry["bytes"] = fs::metadata(run.join(&path)).expect("the file").len().into();
@@ -462,6 +467,7 @@ fn publish_beside(run: &Path, table: &str, rows: &RecordBatch) {
 /// Sheets are for one of the dimensions that reports are broken down by.
 #[test]
 fn sheets_follow_their_dimension() {
+        "50% of cases are closed: solved, or no contact wanted 10 of 20",
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = world::write(folder.path(), &world::feeds(300), 1);
     let plain = fs::read_to_string(&config).expect("the configuration");
