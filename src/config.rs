@@ -51,6 +51,8 @@ pub struct Config {
     pub sheet_dimension: Option<String>,
     /// Days after which an unanswered journey is taken to be over.
     pub journey_days: u32,
+    /// The address at which people open the output, for links in digests; without a slash at its end.
+    pub pages_url: Option<String>,
     /// Days that a link without an order, and an answer about its customer, look back.
     pub lookback_days: u32,
     pub analysis: Analysis,
@@ -381,6 +383,8 @@ struct Typed {
     #[serde(default)]
     touchpoints: Vec<toml::Table>,
     #[serde(default)]
+    pages: TypedPages,
+    #[serde(default)]
     catalogue: TypedCatalogue,
 }
 
@@ -426,6 +430,12 @@ struct TypedSheets {
 #[serde(deny_unknown_fields, default)]
 struct TypedAnalysis {
     window_days: u32,
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct TypedPages {
+    url: Option<String>,
+}
+
     period: Period,
     survey_kinds: Option<Vec<String>>,
     survey_triggers: Option<Vec<String>>,
@@ -815,6 +825,13 @@ impl Place<'_> {
         let privacy = self.privacy(typed.privacy, &environment)?;
         let follow_ups = self.follow_ups(typed.follow_ups, &environment)?;
         let lineage = self.lineage(typed.lineage, &base, &environment)?;
+        if let Some(url) = &typed.pages.url
+            && !["https://", "http://"].iter().any(|start| url.starts_with(start) && url.len() > start.len())
+        {
+            return Err(self
+                .error_of("pages.url", format!("`{url}` is no address that a browser opens"))
+                .hint("the address of the output on a web server, such as \"https://reports.example/aftersale\""));
+        }
         let metrics_textfile = typed.metrics.textfile.map(|path| base.join(path));
         let config = Config {
             output: match typed.output {
@@ -839,6 +856,7 @@ impl Place<'_> {
             analysis,
             identity: self.identity(typed.identity)?,
             memory_pool: typed.memory.pool.as_ref().map(|pool| self.bytes(pool)).transpose()?,
+            pages_url: typed.pages.url.map(|url| url.trim_end_matches('/').to_string()),
             retention,
             metrics_textfile,
             plausible_until: typed.plausible_until.as_ref().map(|day| self.day(day)).transpose()?,
@@ -1461,6 +1479,7 @@ mod tests {
                 "[analysis]\nmin_responses = 20\nmargin_risk_difference = 1.5\n",
                 "`analysis.margin_risk_difference` is 1.5",
                 7,
+            ("[pages]\nurl = \"s3://r\"\n", "`s3://r` is no address that a browser opens", 6),
             ),
             ("[contract]\nvolume = { max_drop = 2.0 }\n", "`contract.volume.max_drop` is 2", 6),
             ("[analysis]\nsurvey_kinds = []\n", "`analysis.survey_kinds` is an empty list", 6),

@@ -63,7 +63,7 @@ pub struct Page {
     pub text: String,
 }
 
-/// All pages of a run; `folder` is the address that they will have.
+/// All pages of a run; `folder` is the address that they will have, unless the settings say how people reach it.
 ///
 /// # Errors
 /// Those of reading the run; `Kind::Internal` where a page cannot be drawn.
@@ -71,6 +71,10 @@ pub async fn draw(published: &Published, folder: &str) -> Result<Vec<Page>> {
     let source = Source::of(published).await?;
     let templates = Templates::read()?;
     let sheets = sheets::all(&source).await?;
+    let folder = match &source.facts.pages_url {
+        Some(output) => &format!("{output}/runs/{}", source.facts.run.run_id),
+        None => folder,
+    };
     let links = Links {
         stores: (!sheets.is_empty()).then(|| STORES.to_string()),
         dictionary: Some(DICTIONARY.to_string()),

@@ -14,8 +14,8 @@ const MIN_RESPONSES: u64 = 30;
 const WINDOW_DAYS: u64 = 365;
 const MARGIN_NPS_POINTS: f64 = 0.1;
 /// Settings that say where things lie; they are in the manifest.
-const NOT_ON_THE_PAGE: [&str; 6] =
-    ["sources", "touchpoints", "output", "landing", "metrics_textfile", "memory_pool"];
+const NOT_ON_THE_PAGE: [&str; 7] =
+    ["sources", "touchpoints", "output", "landing", "pages_url", "metrics_textfile", "memory_pool"];
 
 pub struct Facts {
     pub run: Run,
@@ -25,6 +25,8 @@ pub struct Facts {
     pub is_weekly: bool,
     pub dimensions: Vec<String>,
     pub sheet_dimension: Option<String>,
+    /// Where the output can be opened from a mail: `[pages] url`.
+    pub pages_url: Option<String>,
     pub settings: Vec<Setting>,
     zone: chrono_tz::Tz,
 }
@@ -76,6 +78,7 @@ impl Facts {
             is_weekly: text("/analysis/period").as_deref() == Some("week"),
             dimensions,
             sheet_dimension,
+            pages_url: text("/pages_url"),
             settings,
             zone,
         })

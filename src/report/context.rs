@@ -173,7 +173,7 @@ pub enum Direction {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Short {
-    /// Answers in the window.
+    /// Answers that effects rest on.
     pub responses: u64,
     /// The first of `cost.rows` and of `gain.rows` that is called an effect; the first of all where none is.
     pub cost: Option<Driver>,
