@@ -16,9 +16,10 @@ use crate::store::Object;
 pub(super) const PROGRAM: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("AFTERSALE_SOURCE"));
 
 /// Settings that cannot change a result. A new key counts unless it is named here.
-const NOT_IN_RESULTS: [&str; 8] = [
+const NOT_IN_RESULTS: [&str; 9] = [
     "output",
     "landing",
+    "bi_layout",
     "pages_url",
     "memory_pool",
     "retention",
@@ -197,6 +198,7 @@ mod tests {
         for same in [
             "output = \"elsewhere\"",
             "landing = \"elsewhere\"",
+            "bi_layout = true",
             "[pages]\nurl = \"https://reports.example\"",
             "# a comment",
             "[memory]\npool = \"1GB\"",
