@@ -356,6 +356,8 @@ pub struct Reach {
     /// The label of the cost that hurts most where it is met, and of the one that is met most.
     pub deepest: String,
     pub widest: String,
+    /// The cost that hurts next most where it is met, where the range of the deepest reaches down to it.
+    pub about_as_deep: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -470,9 +470,12 @@ class World:
                     taken.append(name)
                     contours.append({"points": points, "path": path, "name": place})
                     break
+        deepest, *others = sorted(costly, key=lambda row: -row["points_each"])
+        low = next(row["points"]["low"] for row in cost if row["touchpoint"] == deepest["touchpoint"]) / deepest["reach"]
         return {
             "rows": rows, "x": x, "y": y, "contours": contours,
-            "deepest": max(costly, key=lambda row: row["points_each"])["label"], "widest": max(costly, key=lambda row: row["reach"])["label"],
+            "about_as_deep": others[0]["label"] if others and others[0]["points_each"] >= low else None,
+            "deepest": deepest["label"], "widest": max(costly, key=lambda row: row["reach"])["label"],
         }
 
     def where(self, columns):
