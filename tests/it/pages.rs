@@ -64,7 +64,7 @@ fn figures_on_the_pages_of_the_sample_equal_the_tables() {
     let page = &pages["leadership.html"];
     let said = words(page);
     assert!(
-        said.contains("The response rate is not known: no list of those who were asked is read"),
+        said.contains(" do. The response rate is not known: no list of those who were asked is read"),
         "{said}"
     );
     assert!(page.len() < 2_000_000 && said.contains("Sample data"), "{} bytes", page.len());
@@ -97,19 +97,24 @@ fn figures_on_the_pages_of_the_sample_equal_the_tables() {
             continue;
         }
         let line = effects.split(&format!("<bdi>{}</bdi></th>", of("label"))).nth(1).expect("a line");
-        let line = words(&format!("</style>{}", line.split("</tr>").next().unwrap_or_default()));
-        let mut told = vec![exposed.to_string()];
+        let line = line.split("</tr>").next().unwrap_or_default();
+        let cells: Vec<String> = line
+            .split("<td")
+            .skip(1)
+            .map(|cell| words(&format!("</style><td{cell}")).replace('\u{a0}', " "))
+            .map(|cell| cell.replace("( ", "(").replace(" )", ")"))
+            .collect();
+        assert_eq!(cells[0], exposed.to_string(), "{cells:?}");
+        let mut points = String::new();
         if !of("total_nps_points").is_empty() {
-            told.push(tenths(of("total_nps_points")));
+            points = tenths(of("total_nps_points"));
             if !of("total_nps_points_low").is_empty() {
                 let ends = ["total_nps_points_low", "total_nps_points_high"].map(|name| tenths(of(name)));
-                told.push(format!("({} to {})", ends[0], ends[1]));
+                points = format!("{points} ({} to {})", ends[0], ends[1]);
             }
+            assert_eq!(cells[2], points, "{cells:?}");
         }
-        told.push(of("verdict").to_string());
-        for told in told {
-            assert!(line.replace(' ', "").contains(&told.replace(' ', "")), "{told:?} is not in {line:?}");
-        }
+        assert!(cells.iter().any(|cell| cell == of("verdict")), "{} is not in {cells:?}", of("verdict"));
         seen += 1;
     }
     assert!(seen >= 10, "only {seen} touchpoints");
@@ -390,8 +395,17 @@ fn few_answers_show_no_score() {
     fs::write(&config, configuration("")).expect("written");
     let output = folder.path().join("out");
     run(&config, &output, &[]).expect(0);
-    let page = words(&pages(&run_folder(&output))["leadership.html"]);
+    let drawn = pages(&run_folder(&output));
+    let page = words(&drawn["leadership.html"]);
     assert!(page.contains("Too few answers to show a score") && !page.contains("−100"), "{page}");
+    // Nothing but the last part, and nothing anywhere that the four could be told by: all are detractors.
+    for part in ["cost", "gain", "where", "change", "stages", "voices"] {
+        assert!(!drawn["leadership.html"].contains(&format!("<section id=\"{part}\"")), "{part}");
+    }
+    for digest in ["digest.md", "digest.txt"] {
+        let digest = &drawn[digest];
+        assert!(digest.contains("Too few answers") && !digest.contains("100"), "{digest}");
+    }
     // With a lower bar it is told.
     fs::write(&config, configuration("[analysis]\nmin_cell = 1")).expect("written");
     run(&config, &output, &[]).expect(0);
