@@ -105,9 +105,8 @@ fn figures_on_the_pages_of_the_sample_equal_the_tables() {
             .map(|cell| cell.replace("( ", "(").replace(" )", ")"))
             .collect();
         assert_eq!(cells[0], exposed.to_string(), "{cells:?}");
-        let mut points = String::new();
         if !of("total_nps_points").is_empty() {
-            points = tenths(of("total_nps_points"));
+            let mut points = tenths(of("total_nps_points"));
             if !of("total_nps_points_low").is_empty() {
                 let ends = ["total_nps_points_low", "total_nps_points_high"].map(|name| tenths(of(name)));
                 points = format!("{points} ({} to {})", ends[0], ends[1]);
