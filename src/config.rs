@@ -37,6 +37,8 @@ pub struct Config {
     pub output: String,
     /// Where text exports are kept as Parquet between nights.
     pub landing: Option<String>,
+    /// Tables are published once more as `tables/<table>/as_of=<day>/`.
+    pub bi_layout: bool,
     /// The folder that relative paths start from: the configuration file's own.
     #[serde(skip)]
     pub base: PathBuf,
@@ -51,6 +53,8 @@ pub struct Config {
     pub numeric_covariates: Vec<String>,
     /// The dimension of the sheets, one of the segments; none: the first of them.
     pub sheet_dimension: Option<String>,
+    /// The address at which people open the output, for links in digests; without a slash at its end.
+    pub pages_url: Option<String>,
     /// Days after which an unanswered journey is taken to be over.
     pub journey_days: u32,
     /// Days that a link without an order, and an answer about its customer, look back.
@@ -350,6 +354,8 @@ impl std::fmt::Debug for Environment {
 struct Typed {
     output: Option<String>,
     landing: Option<String>,
+    #[serde(default)]
+    bi_layout: bool,
     timezone: Option<Spanned<String>>,
     score: Option<Spanned<TypedScore>>,
     #[serde(default)]
@@ -380,6 +386,8 @@ struct Typed {
     lineage: TypedLineage,
     #[serde(default)]
     sheets: TypedSheets,
+    #[serde(default)]
+    pages: TypedPages,
     plausible_until: Option<Spanned<String>>,
     sources: Spanned<BTreeMap<String, Spanned<TypedSource>>>,
     #[serde(default)]
@@ -424,6 +432,12 @@ impl Default for TypedJourney {
 #[serde(deny_unknown_fields)]
 struct TypedSheets {
     dimension: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct TypedPages {
+    url: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -841,6 +855,13 @@ impl Place<'_> {
                 None => refused.hint("sheets are for a dimension that reports are broken down by"),
             });
         }
+        if let Some(url) = &typed.pages.url
+            && !["https://", "http://"].iter().any(|start| url.starts_with(start) && url.len() > start.len())
+        {
+            return Err(self
+                .error_of("pages.url", format!("`{url}` is no address that a browser opens"))
+                .hint("the address of the output on a web server, such as \"https://reports.example/aftersale\""));
+        }
         let retention = self.retention(typed.retention)?;
         let privacy = self.privacy(typed.privacy, &environment)?;
         let follow_ups = self.follow_ups(typed.follow_ups, &environment)?;
@@ -855,6 +876,7 @@ impl Place<'_> {
                 Some(place) => Some(environment.fill(&place, |what| self.error_of("landing", what))?),
                 None => None,
             },
+            bi_layout: typed.bi_layout,
             base,
             timezone,
             score: match typed.score {
@@ -865,6 +887,7 @@ impl Place<'_> {
             covariates: typed.covariates,
             numeric_covariates: typed.numeric_covariates,
             sheet_dimension: typed.sheets.dimension,
+            pages_url: typed.pages.url.map(|url| url.trim_end_matches('/').to_string()),
             journey_days: typed.journey.journey_days,
             lookback_days: typed.journey.lookback_days,
             analysis,
@@ -1487,6 +1510,7 @@ mod tests {
             ("[analysis]\nmin_link_rate = 1.5\n", "`analysis.min_link_rate` is 1.5", 6),
             ("[analysis]\nmin_cell = 0\n", "`analysis.min_cell` is 0", 6),
             ("[sheets]\ndimension = \"store\"\n", "`store` is not one of `segments`", 6),
+            ("[pages]\nurl = \"s3://r\"\n", "`s3://r` is no address that a browser opens", 6),
             ("[analysis]\nmargin_nps_points = -0.1\n", "`analysis.margin_nps_points` is -0.1", 6),
             (
                 "[analysis]\nmin_responses = 20\nmargin_risk_difference = 1.5\n",

@@ -63,7 +63,7 @@ pub struct Page {
     pub text: String,
 }
 
-/// All pages of a run; `folder` is the address that they will have.
+/// All pages of a run; `folder` is the address that they will have, unless the settings say how people reach it.
 ///
 /// # Errors
 /// Those of reading the run; `Kind::Internal` where a page cannot be drawn.
@@ -71,6 +71,10 @@ pub async fn draw(published: &Published, folder: &str) -> Result<Vec<Page>> {
     let source = Source::of(published).await?;
     let templates = Templates::read()?;
     let sheets = sheets::all(&source).await?;
+    let folder = match &source.facts.pages_url {
+        Some(output) => &format!("{output}/runs/{}", source.facts.run.run_id),
+        None => folder,
+    };
     let links = Links {
         stores: (!sheets.is_empty()).then(|| STORES.to_string()),
         dictionary: Some(DICTIONARY.to_string()),
@@ -90,6 +94,11 @@ pub async fn draw(published: &Published, folder: &str) -> Result<Vec<Page>> {
         pages.push(page(path, templates.sheet(&sheets::page(&source, sheet))?));
     }
     Ok(pages)
+}
+
+/// The newest period that is over in a run.
+fn newest_ended(published: &Published) -> Result<String> {
+    Ok(Facts::of(&published.manifest)?.newest_ended())
 }
 
 /// What the leadership page of a run says of one of its periods, for [`frozen`].

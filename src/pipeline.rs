@@ -64,7 +64,7 @@ use crate::sources::pin::PinnedSource;
 use crate::sources::typed::{self, Typed};
 use crate::store::lock::{Holder, Lock};
 use crate::store::publish::Output;
-use crate::store::{self, Store};
+use crate::store::{self, Store, layout};
 pub use checked::{Checked, FeedCheck, Missing, NotMeasured, Share, TableCheck};
 pub use erase::{Erased, erase};
 pub use figures::{Account, LinkLine, Summary, TableAccount, TouchpointLine};
@@ -146,6 +146,9 @@ async fn run_alone(
     let listed = stop.or(Inputs::list(request, store, output.latest(), progress)).await;
     let inputs = listed.map_err(in_file)?;
     if let Some(outcome) = publish::nothing_to_do(&output, request, &inputs) {
+        if request.config.bi_layout {
+            stop.or(layout::renew(store, Some(&outcome.run_id))).await?;
+        }
         return Ok(outcome);
     }
     let mut job = stop.or(Job::begin(request, inputs, store, progress)).await.map_err(in_file)?;

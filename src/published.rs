@@ -21,7 +21,7 @@ impl Published {
     /// Opens the latest run at `output`, or the one named.
     ///
     /// # Errors
-    /// `Kind::Config` where nothing has been published yet; those of the storage.
+    /// `Kind::Usage` where nothing has been published yet; those of the storage.
     pub async fn open(output: &str, config: &Config, run_id: Option<&str>) -> Result<Published> {
         let store = Store::open(output, &config.base, &config.environment.0).with("output", output)?;
         let manifest = match run_id {
@@ -34,7 +34,7 @@ impl Published {
             None => match publish::latest(&store).await? {
                 Some(latest) => publish::manifest(&store, &latest.run_id).await?,
                 None => {
-                    return Err(Error::config("nothing has been published here yet")
+                    return Err(Error::usage("nothing has been published here yet")
                         .with("output", store.url())
                         .hint("run `aftersale run` first, or name another place with --output"));
                 }

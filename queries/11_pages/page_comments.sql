@@ -9,12 +9,15 @@ commented as (
     where in_fit and trim(comment) <> ''
 ),
 
--- one row per answer: what all touchpoints together raise and lower; as decimals, in any order the same
+-- one row per answer: what all touchpoints together raise and lower (as decimals, in any order the same), and
+-- the most that one of them does
 weighed as (
     select
         response_id,
         sum(case when contribution > 0 then cast(contribution as decimal(20, 9)) else 0 end) as raised,
-        sum(case when contribution < 0 then cast(-contribution as decimal(20, 9)) else 0 end) as lowered
+        sum(case when contribution < 0 then cast(-contribution as decimal(20, 9)) else 0 end) as lowered,
+        max(contribution) as highest,
+        min(contribution) as lowest
     from fct_attributions
     group by response_id
 ),
@@ -26,6 +29,8 @@ met as (
         attributions.contribution,
         cast(weighed.raised as double) as raised,
         cast(weighed.lowered as double) as lowered,
+        attributions.contribution >= weighed.highest as is_highest,
+        attributions.contribution <= weighed.lowest as is_lowest,
         commented.*,
         count(*) over (partition by attributions.touchpoint) as comments,
         row_number() over (
@@ -37,7 +42,20 @@ met as (
     inner join weighed on weighed.response_id = commented.response_id
 )
 
-select touchpoint, comments, nps_class, period, score, "cluster", comment, contribution, raised, lowered, response_id
+select
+    touchpoint,
+    comments,
+    nps_class,
+    period,
+    score,
+    "cluster",
+    comment,
+    contribution,
+    raised,
+    lowered,
+    is_highest,
+    is_lowest,
+    response_id
 from met
 where nps_class in ('detractor', 'promoter') and place <= 400
 order by touchpoint, nps_class, responded_at desc, response_id

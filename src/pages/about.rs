@@ -14,8 +14,8 @@ const MIN_RESPONSES: u64 = 30;
 const WINDOW_DAYS: u64 = 365;
 const MARGIN_NPS_POINTS: f64 = 0.1;
 /// Settings that say where things lie; they are in the manifest.
-const NOT_ON_THE_PAGE: [&str; 6] =
-    ["sources", "touchpoints", "output", "landing", "metrics_textfile", "memory_pool"];
+const NOT_ON_THE_PAGE: [&str; 7] =
+    ["sources", "touchpoints", "output", "landing", "pages_url", "metrics_textfile", "memory_pool"];
 
 pub struct Facts {
     pub run: Run,
@@ -25,6 +25,8 @@ pub struct Facts {
     pub is_weekly: bool,
     pub dimensions: Vec<String>,
     pub sheet_dimension: Option<String>,
+    /// Where the output can be opened from a mail: `[pages] url`.
+    pub pages_url: Option<String>,
     pub settings: Vec<Setting>,
     zone: chrono_tz::Tz,
 }
@@ -76,6 +78,7 @@ impl Facts {
             is_weekly: text("/analysis/period").as_deref() == Some("week"),
             dimensions,
             sheet_dimension,
+            pages_url: text("/pages_url"),
             settings,
             zone,
         })
@@ -86,6 +89,23 @@ impl Facts {
         Clock::new(self.zone).local_day(micros).and_then(time::date).map(|day| day.to_string())
     }
 
+    /// The newest period that is over: the one that ends with the as-of, or the one before the as-of's.
+    pub fn newest_ended(&self) -> String {
+        let name = |day: NaiveDate| match self.is_weekly {
+            true => format!("{}-W{:02}", day.iso_week().year(), day.iso_week().week()),
+            false => format!("{}-{:02}", day.year(), day.month()),
+        };
+        let newest = name(self.as_of);
+        if !self.is_partial(&newest) {
+            return newest;
+        }
+        let into = match self.is_weekly {
+            true => u64::from(self.as_of.weekday().num_days_from_monday()) + 1,
+            false => u64::from(self.as_of.day()),
+        };
+        self.as_of.checked_sub_days(Days::new(into)).map_or(newest, name)
+    }
+
     /// Whether the run looks at a part of the period only.
     pub fn is_partial(&self, period: &str) -> bool {
         last_day(period).is_some_and(|last| self.as_of < last)
@@ -93,7 +113,7 @@ impl Facts {
 }
 
 /// The last day of `2026-10` or `2026-W43`.
-fn last_day(period: &str) -> Option<NaiveDate> {
+pub fn last_day(period: &str) -> Option<NaiveDate> {
     let (year, part) = period.split_once('-')?;
     let year: i32 = year.parse().ok()?;
     if let Some(week) = part.strip_prefix('W') {
@@ -128,6 +148,7 @@ fn flatten(path: &str, value: &Value, settings: &mut Vec<Setting>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::publish::About;
 
     #[test]
     fn periods_end_on_their_last_day() {
@@ -137,6 +158,22 @@ mod tests {
         assert_eq!(day("2026-12").as_deref(), Some("2026-12-31"));
         assert_eq!(day("2026-W01").as_deref(), Some("2026-01-04"));
         assert_eq!([day("window"), day("2026-13")], [None, None]);
+    }
+
+    #[test]
+    fn the_newest_period_that_is_over() {
+        let newest = |as_of: &str, is_weekly: bool| {
+            let settings =
+                serde_json::json!({"analysis": {"period": if is_weekly { "week" } else { "month" }}});
+            let about = About { as_of: as_of.into(), settings, ..About::default() };
+            Facts::of(&Manifest { run_id: "r".into(), about, files: Vec::new() }).unwrap().newest_ended()
+        };
+        assert_eq!(newest("2026-10-31", false), "2026-10");
+        assert_eq!([newest("2026-11-01", false), newest("2026-11-30", false)], ["2026-10", "2026-11"]);
+        assert_eq!(newest("2026-01-30", false), "2025-12");
+        // Sunday ends week 43; the Monday after it is in week 44.
+        assert_eq!([newest("2026-10-25", true), newest("2026-10-26", true)], ["2026-W43", "2026-W43"]);
+        assert_eq!(newest("2026-01-03", true), "2025-W52");
     }
 
     #[test]

@@ -101,9 +101,9 @@ impl Scores {
         }
     }
 
-    /// The newest period, or the window where that has few answers.
+    /// The newest period, or the one before where that has only begun; the window where both have few answers.
     pub fn headline(&self) -> Option<Nps> {
-        let newest = self.periods.last().filter(|newest| !newest.is_few);
+        let newest = self.periods.iter().rev().take(2).find(|newest| !newest.is_few);
         newest.or(self.window.as_ref()).filter(|_| self.window.is_some()).cloned()
     }
 }
@@ -431,6 +431,13 @@ mod tests {
         let shown: Vec<&str> = scores.periods.iter().map(|score| score.period.as_str()).collect();
         assert_eq!(shown, ["2026-08"], "the three could be told from the whole");
         assert_eq!(scores.headline().unwrap().period, "2026-08");
+        let headline = |sizes: &[u64]| {
+            let periods = sizes.iter().map(|size| score(&format!("of {size}"), *size)).collect();
+            Scores { window: Some(score("window", 900)), periods, weighted: None }.headline().unwrap().period
+        };
+        assert_eq!(headline(&[400, 300, 50]), "of 50");
+        assert_eq!(headline(&[400, 50, 8]), "of 50", "the newest has only begun");
+        assert_eq!(headline(&[400, 9, 8]), "window");
         let mut scores = Scores { window: Some(score("window", 4)), periods: Vec::new(), weighted: None };
         scores.hide(5);
         assert_eq!(scores.headline(), None);
@@ -438,6 +445,12 @@ mod tests {
         let mut scores = Scores { window: Some(score("window", 703)), periods, weighted: None };
         scores.hide(5);
         assert_eq!(scores.periods.len(), 2);
+    }
+
+    #[test]
+    fn what_rounds_to_nothing_has_no_direction() {
+        let directions = [0.4, -0.4, 0.6, -0.6].map(direction);
+        assert_eq!(directions, [Direction::Same, Direction::Same, Direction::Up, Direction::Down]);
     }
 
     #[test]

@@ -9,8 +9,8 @@
 //! 3. What loses more than a quarter of its words, is very short, or is long and cannot be cut at a sentence
 //!    is not shown at all.
 //!
-//! Which comments: those that lose least, then those of answers that the touchpoint weighs on most beside all
-//! else that was met, the newest first.
+//! Which comments: of answers that nothing they met weighs on more than this touchpoint; first those that it
+//! weighs on most beside all else that was met, of these those that lose least, the newest first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,6 +43,9 @@ pub struct Comment {
     /// All that the answer's touchpoints raise, and lower, together.
     raised: f64,
     lowered: f64,
+    /// None of the answer's touchpoints raises more, or lowers more.
+    is_highest: bool,
+    is_lowest: bool,
     /// Of the newest first.
     place: usize,
 }
@@ -55,6 +58,14 @@ impl Comment {
             Mark::Gain => (-self.contribution, self.lowered),
         };
         if whole > 0.0 { (10.0 * part / whole).clamp(0.0, 10.0).round() as u8 } else { 0 }
+    }
+
+    /// Whether the comment may stand for the touchpoint: it is what weighs most on its answer.
+    fn is_of(&self, mark: Mark) -> bool {
+        match mark {
+            Mark::Cost => self.is_highest && self.contribution > 0.0,
+            Mark::Gain => self.is_lowest && self.contribution < 0.0,
+        }
     }
 }
 
@@ -151,6 +162,8 @@ pub async fn read(source: &Source<'_>) -> Result<Vec<Comment>> {
             contribution: row.number("contribution")?.unwrap_or(0.0),
             raised: row.number("raised")?.unwrap_or(0.0),
             lowered: row.number("lowered")?.unwrap_or(0.0),
+            is_highest: row.flag("is_highest")?.unwrap_or(false),
+            is_lowest: row.flag("is_lowest")?.unwrap_or(false),
             place,
         });
     }
@@ -177,16 +190,16 @@ pub fn voices(comments: &[Comment], written: u64, cost: &Cost, gain: &Gain, min_
         if all < min_cell {
             continue;
         }
-        let mut best: Vec<(usize, u8, usize, &Comment, String)> = comments
+        let mut best: Vec<(u8, usize, usize, &Comment, String)> = comments
             .iter()
             .filter(of)
-            .filter(|comment| comment.nps_class == class)
+            .filter(|comment| comment.nps_class == class && comment.is_of(mark))
             .filter_map(|comment| {
                 let (text, taken) = vocabulary.redacted(&comment.text)?;
-                Some((taken, 10 - comment.tenths(mark), comment.place, comment, text))
+                Some((10 - comment.tenths(mark), taken, comment.place, comment, text))
             })
             .collect();
-        best.sort_by_key(|(taken, others, place, ..)| (*taken, *others, *place));
+        best.sort_by_key(|(others, taken, place, ..)| (*others, *taken, *place));
         let mut quotes: Vec<Quote> = Vec::new();
         for (.., comment, text) in best {
             if quotes.len() < QUOTES && said.insert(text.to_lowercase()) {
@@ -209,6 +222,14 @@ pub fn voices(comments: &[Comment], written: u64, cost: &Cost, gain: &Gain, min_
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::context::{Driver, Interval, Wording};
+
+    impl Comment {
+        fn of(mut self, customer: usize) -> Comment {
+            self.cluster = customer.to_string();
+            self
+        }
+    }
 
     /// Six customers who share some words.
     fn vocabulary(more: &[(&str, &str)]) -> Vocabulary {
@@ -251,23 +272,79 @@ mod tests {
         assert!(!vocabulary(&names).words.contains("maria"), "thirty is not many for a capital");
     }
 
-    #[test]
-    fn a_comment_stands_for_what_weighs_most() {
-        let of = |contribution: f64, raised: f64, lowered: f64| Comment {
+    fn comment(text: &str, contribution: f64, raised: f64, lowered: f64) -> Comment {
+        Comment {
             touchpoint: "late".into(),
             comments: 9,
             nps_class: "detractor".into(),
             period: "2026-10".into(),
             score: 3,
-            cluster: "C".into(),
-            text: String::new(),
+            cluster: text.into(),
+            text: text.into(),
             contribution,
             raised,
             lowered,
+            is_highest: true,
+            is_lowest: true,
             place: 0,
+        }
+    }
+
+    #[test]
+    fn a_comment_stands_for_what_weighs_most() {
+        let tenths = |contribution, raised, lowered| {
+            let comment = comment("", contribution, raised, lowered);
+            [comment.tenths(Mark::Cost), comment.tenths(Mark::Gain)]
         };
-        assert_eq!([of(0.3, 0.4, 0.0).tenths(Mark::Cost), of(0.3, 0.4, 0.0).tenths(Mark::Gain)], [8, 0]);
-        assert_eq!([of(-0.1, 0.4, 0.1).tenths(Mark::Cost), of(-0.1, 0.4, 0.1).tenths(Mark::Gain)], [0, 10]);
+        assert_eq!(tenths(0.3, 0.4, 0.0), [8, 0]);
+        assert_eq!(tenths(-0.1, 0.4, 0.1), [0, 10]);
+        let is_of = |contribution, is_highest, is_lowest| {
+            let comment = Comment { is_highest, is_lowest, ..comment("", contribution, 0.4, 0.4) };
+            [comment.is_of(Mark::Cost), comment.is_of(Mark::Gain)]
+        };
+        assert_eq!([is_of(0.3, true, false), is_of(0.3, false, false)], [[true, false], [false, false]]);
+        assert_eq!([is_of(-0.3, true, true), is_of(-0.3, true, false)], [[false, true], [false, false]]);
+    }
+
+    /// What weighs most comes before what loses least; what something else weighs on more does not come.
+    #[test]
+    fn voices_stand_for_their_touchpoint() {
+        let driver = Driver {
+            touchpoint: "late".into(),
+            label: "Late".into(),
+            stage: "delivery".into(),
+            role: "lever".into(),
+            owner: None,
+            action: None,
+            responses: 90,
+            exposed_responses: 9,
+            reach: Some(0.1),
+            detractor_share_exposed: None,
+            points: Interval { estimate: 3.0, low: None, high: None },
+            attainable_points: None,
+            points_if_all: None,
+            revenue: None,
+            wording: Wording::Effect,
+            failing: Vec::new(),
+        };
+        let cost = Cost {
+            rows: vec![driver],
+            is_first_sure: true,
+            watch: Vec::new(),
+            unclear: Vec::new(),
+            small: Vec::new(),
+            unmeasured: Vec::new(),
+            signs: Vec::new(),
+        };
+        let shared = "the parcel came late and nobody called me";
+        let mut comments: Vec<Comment> = (0..5).map(|n| comment(shared, 0.1, 0.4, 0.0).of(n)).collect();
+        comments.push(comment("the parcel came late, Maria, and nobody called me", 0.4, 0.4, 0.0));
+        comments.push(comment("nobody called me and the parcel came", 0.2, 0.4, 0.0));
+        comments.push(Comment { is_highest: false, ..comment("nobody called me", 0.4, 0.4, 0.0) });
+        let told = voices(&comments, 90, &cost, &Gain { rows: Vec::new() }, 5);
+        let quotes: Vec<&str> = told.groups[0].quotes.iter().map(|quote| quote.text.as_str()).collect();
+        let most = "the parcel came late, […], and nobody called me";
+        assert_eq!(quotes, [most, "nobody called me and the parcel came"]);
     }
 
     #[test]

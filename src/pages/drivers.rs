@@ -348,6 +348,13 @@ pub fn reach(cost: &Cost, gain: &Gain) -> Option<Reach> {
     let deepest =
         costs().max_by(|a, b| a.points_each.total_cmp(&b.points_each).then(b.number.cmp(&a.number)))?;
     let widest = costs().max_by(|a, b| a.reach.total_cmp(&b.reach).then(b.number.cmp(&a.number)))?;
+    let next = costs()
+        .filter(|row| row.number != deepest.number)
+        .max_by(|a, b| a.points_each.total_cmp(&b.points_each).then(b.number.cmp(&a.number)));
+    let low = cost.rows.iter().find(|driver| driver.touchpoint == deepest.touchpoint);
+    let low = low.and_then(|driver| driver.points.low).map(|low| low / deepest.reach);
+    let about_as_deep =
+        next.filter(|next| low.is_none_or(|low| low <= next.points_each)).map(|next| next.label.clone());
     let (deepest, widest) = (deepest.label.clone(), widest.label.clone());
     let of = |value: fn(&Reached) -> f64| rows.iter().map(value);
     let x = log_axis(
@@ -361,7 +368,7 @@ pub fn reach(cost: &Cost, gain: &Gain) -> Option<Reach> {
     );
     set_apart(&mut rows, &x, &y);
     let contours = contours(&rows, &x, &y);
-    Some(Reach { rows, x, y, contours, deepest, widest })
+    Some(Reach { rows, x, y, contours, deepest, widest, about_as_deep })
 }
 
 /// Curves that lie inside the axes, and whose names have room.
@@ -612,6 +619,17 @@ mod tests {
             assert!((row.points_each * row.reach - points).abs() < 1e-12);
         }
         assert_eq!((reach.deepest.as_str(), reach.widest.as_str()), ("FIRST", "FIRST"));
+        // The next is not surely less deep, unless the range of the deepest ends above it.
+        let next = reach.rows[1].points_each;
+        let with_low = |low: f64| {
+            let mut cost = cost.clone();
+            cost.rows[0].points.low = Some(low * reach.rows[0].reach);
+            super::reach(&cost, &gain).unwrap().about_as_deep
+        };
+        assert_eq!(
+            [with_low(next - 0.1).as_deref(), with_low(next + 0.1).as_deref()],
+            [Some(reach.rows[1].label.as_str()), None]
+        );
         for contour in &reach.contours {
             assert!(contour.path.iter().all(|place| (place.x * place.y - contour.points).abs() < 1e-9));
             assert!(contour.path.contains(&contour.name));

@@ -41,7 +41,7 @@ pub async fn page(source: &Source<'_>, period: Option<&str>, links: Links) -> Re
         run,
         links,
         short: Short {
-            responses: scores.window.as_ref().map_or(0, |window| window.responses),
+            responses: answers.linked,
             cost: surest(&cost.rows),
             is_cost_sure: cost.is_first_sure,
             gain: surest(&gain.rows),

@@ -108,7 +108,6 @@ pub async fn all(source: &Source<'_>) -> Result<Vec<Sheet>> {
             keep,
             quotes: quotes.unwrap_or_default(),
             calls: calls.as_mut().map(|calls| calls.remove(&value.name).unwrap_or_default()),
-            promise: None,
         });
     }
     Ok(sheets)

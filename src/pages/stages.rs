@@ -6,6 +6,7 @@ use super::{Source, may_be_shown};
 use crate::catalogue::STAGES;
 use crate::error::Result;
 use crate::report::context::{Onward, Stage, Stages, WorstStage};
+use crate::stats::quantiles::chi_squared_p_value;
 
 const FIRST: &str = "purchase";
 const LAST: &str = "answer";
@@ -71,15 +72,30 @@ fn flow(paths: &[Path], min_cell: u64, min_responses: u64) -> Option<Stages> {
         });
     }
     let whole = may_be_shown(detractors, responses, min_cell).then(|| share(detractors, responses));
-    let worst = whole.and_then(|whole| {
-        let between = rows.iter().filter(|row| row.stage != FIRST && row.stage != LAST);
-        let known = between
-            .filter(|row| row.reached >= min_responses)
-            .filter_map(|row| Some((row, row.detractor_share?)));
-        let worst = known.rev().max_by(|a, b| a.1.total_cmp(&b.1))?;
-        (worst.1 > whole).then(|| WorstStage { stage: worst.0.stage.clone(), detractor_share: worst.1 })
-    });
+    let worst = whole.and_then(|whole| worst(&rows, [detractors, responses], whole, min_responses));
     Some(Stages { responses, detractor_share: whole, rows, worst })
+}
+
+/// Where detractors gather, by more than chance shows in one of so many places; `all`: detractors, answers.
+fn worst(rows: &[Stage], all: [u64; 2], whole: f64, min_responses: u64) -> Option<WorstStage> {
+    let between = rows.iter().filter(|row| row.stage != FIRST && row.stage != LAST);
+    let told = between.filter_map(|row| Some((row, row.detractors?)));
+    let sides = told.flat_map(|(row, here)| {
+        [(row, false, [here, row.reached]), (row, true, [all[0] - here, all[1] - row.reached])]
+    });
+    let sides: Vec<_> = sides.filter(|(.., [_, answers])| *answers >= min_responses).collect();
+    let is_more_than_chance = |part: [u64; 2]| {
+        let gap = share(part[0], part[1]) - share(all[0] - part[0], all[1] - part[1]);
+        let spread = whole * (1.0 - whole) * (1.0 / part[1] as f64 + 1.0 / (all[1] - part[1]) as f64);
+        chi_squared_p_value(gap * gap / spread, 1.0).is_some_and(|p| p <= 0.05 / sides.len() as f64)
+    };
+    let known = sides.iter().rev().filter(|(.., [here, answers])| {
+        *answers < all[1] && share(*here, *answers) > whole && is_more_than_chance([*here, *answers])
+    });
+    let (row, is_missed, [here, answers]) =
+        known.max_by(|(.., a), (.., b)| share(a[0], a[1]).total_cmp(&share(b[0], b[1])))?;
+    let detractor_share = share(*here, *answers);
+    Some(WorstStage { stage: row.stage.clone(), is_missed: *is_missed, detractor_share })
 }
 
 fn share(part: u64, whole: u64) -> f64 {
@@ -112,7 +128,26 @@ mod tests {
             assert_eq!(both + left + joined + neither, 120);
         }
         assert_eq!(stages.rows[1].next.unwrap(), Onward { both: 30, left: 60, joined: 10, neither: 20 });
-        assert_eq!(stages.worst, Some(WorstStage { stage: "support".into(), detractor_share: 0.5 }));
+        assert_eq!(stages.worst, Some(worst("support", false, 0.5)));
+    }
+
+    fn worst(stage: &str, is_missed: bool, detractor_share: f64) -> WorstStage {
+        WorstStage { stage: stage.into(), is_missed, detractor_share }
+    }
+
+    #[test]
+    fn detractors_may_gather_among_those_who_did_not_get_there() {
+        let found = |paths: &[Path]| flow(paths, 5, 30).unwrap().worst;
+        let missed = [path(&["delivery"], 900, 90), path(&[], 100, 78)];
+        assert_eq!(found(&missed), Some(worst("delivery", true, 0.78)));
+        // 12 of 40 against 20 of 100 is chance (p = .2), 20 of 40 is not.
+        assert_eq!(found(&[path(&["support"], 40, 12), path(&[], 100, 20)]), None);
+        assert_eq!(
+            found(&[path(&["support"], 40, 20), path(&[], 100, 20)]),
+            Some(worst("support", false, 0.5))
+        );
+        // Too few who did not get there.
+        assert_eq!(found(&[path(&["delivery"], 900, 90), path(&[], 29, 20)]), None);
     }
 
     #[test]

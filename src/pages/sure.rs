@@ -32,8 +32,6 @@ pub async fn sure(
         answers: answers.all + rejected,
         counted: answers.counted,
         linked: answers.linked,
-        invited: 0,
-        response_rate: None,
         leaked: quality.leaked,
         nps_weighted: scores.weighted.filter(|_| scores.window.is_some()),
         left_out,

@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::{Expr, cast, lit};
 use datafusion::scalar::ScalarValue;
 
-use super::Source;
+use super::{Source, may_be_shown};
 use crate::engine;
 use crate::error::Result;
 use crate::exposures::named;
@@ -52,6 +52,7 @@ pub async fn register(source: &Source<'_>) -> Result<()> {
         ("contacted", NUMBER),
         ("contacted_in_time", NUMBER),
         ("contacted_in_time_share", NUMBER),
+        ("closed", NUMBER),
         ("median_hours", NUMBER),
     ];
     made(source, LOOP, "closed_loop", &weeks).await
@@ -102,8 +103,8 @@ async fn cases(source: &Source<'_>) -> Result<Cases> {
         in_time_share: None,
         called: 0,
         median_days_to_call: None,
-        closed: 0,
-        won_back_share: None,
+        all: 0,
+        closed: None,
         revenue_open: None,
         ages: Vec::new(),
         ages_axis: axis(0.0, 1.0, 5),
@@ -134,6 +135,9 @@ async fn cases(source: &Source<'_>) -> Result<Cases> {
     for row in source.rows("page_closed_loop").await?.iter() {
         cases.due = row.count("detractors")?;
         cases.called = row.count("contacted")?;
+        cases.all = row.count("all_detractors")?;
+        let closed = row.number("closed")?.map(|closed| closed.round() as u64);
+        cases.closed = closed.filter(|closed| may_be_shown(*closed, cases.all, source.facts.min_cell));
         let in_time = row.number("contacted_in_time")?.filter(|_| cases.due >= source.facts.min_cell);
         cases.in_time_share = in_time.map(|in_time| in_time / cases.due as f64);
         let hours = row.number("median_hours")?.filter(|_| cases.called >= source.facts.min_cell);

@@ -27,10 +27,10 @@ use crate::progress::Progress;
 use crate::published::{self, Published};
 use crate::queries::{self, ColumnKind, Query};
 use crate::sources::erasure::{self, Erasure};
-use crate::store::Store;
 use crate::store::history::History;
 use crate::store::lock::{Holder, Lock};
 use crate::store::publish::{Manifest, Output, Run, manifest_if_whole};
+use crate::store::{Store, layout};
 
 /// What was done.
 #[derive(Debug, Default)]
@@ -113,6 +113,8 @@ async fn erase_alone(
             list.values.len()
         ));
     }
+    // Copies of the runs' tables, where there are any.
+    layout::renew(store, None).await?;
     done.rejects = remove_rejects(store).await?;
     done.redrawn = remove_redrawn(store).await?;
     done.landed = remove_landed(request, store).await?;

@@ -16,8 +16,17 @@ use crate::store::Object;
 pub(super) const PROGRAM: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("AFTERSALE_SOURCE"));
 
 /// Settings that cannot change a result. A new key counts unless it is named here.
-const NOT_IN_RESULTS: [&str; 7] =
-    ["output", "landing", "memory_pool", "retention", "metrics_textfile", "contract", "lineage"];
+const NOT_IN_RESULTS: [&str; 9] = [
+    "output",
+    "landing",
+    "bi_layout",
+    "pages_url",
+    "memory_pool",
+    "retention",
+    "metrics_textfile",
+    "contract",
+    "lineage",
+];
 /// The same, of each table. Its address counts among the inputs.
 const NOT_IN_ROWS: [&str; 2] = ["url", "max_age_hours"];
 /// The same, of `[follow_ups]`.
@@ -189,6 +198,8 @@ mod tests {
         for same in [
             "output = \"elsewhere\"",
             "landing = \"elsewhere\"",
+            "bi_layout = true",
+            "[pages]\nurl = \"https://reports.example\"",
             "# a comment",
             "[memory]\npool = \"1GB\"",
             "[retention]\nkeep_runs = 3",

@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::published;
 use crate::queries::{self, Query};
 use crate::store::publish::{About, File, Manifest, Output, Published, Run};
-use crate::store::{Keep, Store};
+use crate::store::{Keep, Store, layout};
 
 /// Files that are checked side by side.
 const CHECKS_IN_FLIGHT: usize = 8;
@@ -82,13 +82,18 @@ impl Job<'_> {
     /// After the commit nothing fails any more: what cannot be done now is done by the next run.
     async fn tidy_up(&self, output: &Output, request: &Request, run: Run, progress: &dyn Progress) {
         let retention = &self.config.retention;
+        let run_id = run.run_id().to_owned();
         let done = async {
             run.close().await?;
             output.tidy().await?;
-            let Some(keep) = retention.keep_runs else { return Ok(()) };
-            let keep = Keep::of(keep, retention.min_age_days, (request.clock)());
-            for run in output.remove_old(keep).await? {
-                progress.says(&format!("removed by [retention]: run {run}"));
+            if let Some(keep) = retention.keep_runs {
+                let keep = Keep::of(keep, retention.min_age_days, (request.clock)());
+                for run in output.remove_old(keep).await? {
+                    progress.says(&format!("removed by [retention]: run {run}"));
+                }
+            }
+            if self.config.bi_layout {
+                layout::renew(output.store(), Some(&run_id)).await?;
             }
             Ok::<_, Error>(())
         };

@@ -252,10 +252,13 @@ fn unit_of(column: &Column) -> Option<&'static str> {
     match column.kind {
         ColumnKind::Timestamp => Some("UTC"),
         ColumnKind::Text | ColumnKind::Boolean => None,
-        _ if says(&["in points", "NPS points", "nps_points"]) => Some("points"),
+        // What is said of points need not be in points.
+        _ if name.ends_with("_value") || name.starts_with("rank") => None,
+        _ if name.split('_').any(|word| word == "nps") || meaning.contains("in points") => Some("points"),
         _ if name.ends_with("_hours") => Some("hours"),
         _ if name.starts_with("x_days") || name.ends_with("_days") || name == "days_late" => Some("days"),
-        _ if says(&["from 0 to 1", "_share"]) || name == "reach" || name == "share" => Some("0 to 1"),
+        _ if says(&["from 0 to 1", "_share"]) || ["reach", "share"].contains(&name) => Some("0 to 1"),
+        _ if name.ends_with("_probability") => Some("0 to 1"),
         _ => None,
     }
 }
@@ -310,6 +313,11 @@ mod tests {
         };
         assert_eq!(unit("nps", ColumnKind::Float, "100 × …, in points"), Some("points"));
         assert_eq!(unit("total_nps_points_low", ColumnKind::Float, "lower end"), Some("points"));
+        assert_eq!(unit("nps_high", ColumnKind::Float, "its upper end"), Some("points"));
+        assert_eq!(unit("p_value", ColumnKind::Float, "of the total effect in NPS points"), None);
+        assert_eq!(unit("rank", ColumnKind::Integer, "by total NPS points"), None);
+        assert_eq!(unit("estimate", ColumnKind::Float, "NPS points, a difference or a ratio"), None);
+        assert_eq!(unit("baseline_detractor_probability", ColumnKind::Float, "the same"), Some("0 to 1"));
         assert_eq!(unit("x_first_reply_hours", ColumnKind::Float, "longest wait"), Some("hours"));
         assert_eq!(unit("x_days_late", ColumnKind::Float, "calendar days"), Some("days"));
         assert_eq!(unit("reach", ColumnKind::Float, "exposed ÷ all"), Some("0 to 1"));

@@ -112,8 +112,8 @@ pub enum Mark {
 pub struct Leadership {
     pub run: Run,
     pub links: Links,
-    /// The newest period, or the window where that has fewer than `analysis.min_responses` answers; `None`
-    /// with fewer than `analysis.min_cell` answers in all: the page then shows its last part only.
+    /// The newest period, or the one before it where that has fewer than `analysis.min_responses` answers, or
+    /// the window where both have; `None` with fewer than `analysis.min_cell` answers in all: the page then shows its last part only.
     pub headline: Option<Nps>,
     /// `rpt_nps`, period `window`; `None` together with the headline.
     pub window: Option<Nps>,
@@ -173,7 +173,7 @@ pub enum Direction {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Short {
-    /// Answers in the window.
+    /// Answers that effects rest on.
     pub responses: u64,
     /// The first of `cost.rows` and of `gain.rows` that is called an effect; the first of all where none is.
     pub cost: Option<Driver>,
@@ -359,6 +359,8 @@ pub struct Reach {
     /// The label of the cost that hurts most where it is met, and of the one that is met most.
     pub deepest: String,
     pub widest: String,
+    /// The cost that hurts next most where it is met, where the range of the deepest reaches down to it.
+    pub about_as_deep: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -586,8 +588,8 @@ pub struct Stages {
     pub detractor_share: Option<f64>,
     /// Stages that any of them entered, in the journey's order; `purchase` first, `answer` last.
     pub rows: Vec<Stage>,
-    /// The stage, of those with `analysis.min_responses` answers, with the largest share of detractors, where
-    /// that is larger than the whole's.
+    /// The stage that, of those with `analysis.min_responses` answers, has the largest share of detractors
+    /// among those who went through it, or who did not; where chance alone would hardly show as much.
     pub worst: Option<WorstStage>,
 }
 
@@ -618,6 +620,8 @@ pub struct Onward {
 #[serde(deny_unknown_fields)]
 pub struct WorstStage {
     pub stage: String,
+    /// Detractors gather among those who did not get to it.
+    pub is_missed: bool,
     pub detractor_share: f64,
 }
 
@@ -653,9 +657,9 @@ pub struct Cases {
     /// Calls made, and the median of days from answer to call.
     pub called: u64,
     pub median_days_to_call: Option<f64>,
-    /// Cases closed, and of them those won back.
-    pub closed: u64,
-    pub won_back_share: Option<f64>,
+    /// All cases of detractors inside the window, and of them those closed: solved, or no contact wanted.
+    pub all: u64,
+    pub closed: Option<u64>,
     /// Orders of the open cases.
     pub revenue_open: Option<Money>,
     pub ages: Vec<Age>,
@@ -715,9 +719,6 @@ pub struct Sure {
     /// `fct_exposures.is_counted`, `.in_fit`
     pub counted: u64,
     pub linked: u64,
-    /// Invitations inside the window; 0 where they are not exported.
-    pub invited: u64,
-    pub response_rate: Option<f64>,
     /// `rpt_data_quality`, section `leakage`, summed.
     pub leaked: u64,
     /// `rpt_nps.nps_weighted` of the window.
@@ -902,8 +903,6 @@ pub struct Sheet {
     pub quotes: Vec<SheetQuote>,
     /// Open cases of this value, the first twelve to be called; `None` without a follow-up list.
     pub calls: Option<Vec<Call>>,
-    /// Of `[[actions]]`.
-    pub promise: Option<Promise>,
 }
 
 /// By the q-value among all values, which is not printed.
@@ -978,16 +977,6 @@ pub struct Call {
     pub met: Vec<String>,
     pub due_on: String,
     pub is_overdue: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Promise {
-    pub action: String,
-    pub owner: Option<String>,
-    /// Reach of its touchpoint here, before and since.
-    pub reach_before: Option<f64>,
-    pub reach_now: Option<f64>,
 }
 
 /// `stores.html`: the index of sheets.

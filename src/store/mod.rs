@@ -32,6 +32,7 @@ mod failure;
 mod faults;
 pub mod history;
 mod intent;
+pub mod layout;
 pub mod lock;
 mod object;
 mod pinned;

@@ -142,13 +142,35 @@ fn gone() -> io::Error {
     io::Error::new(io::ErrorKind::BrokenPipe, "the upload has failed")
 }
 
+/// Whether a folder cannot be made because a file has its name.
+fn is_in_the_way(error: &io::Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        let io = error.downcast_ref::<io::Error>();
+        if let Some(io) = io
+            && matches!(io.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory)
+        {
+            return true;
+        }
+        // An io error's `source` skips the error it wraps.
+        next = match io.and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner as _),
+            None => error.source(),
+        };
+    }
+    false
+}
+
 /// A failed write, with the storage's own reason where there is one.
 pub(super) fn failed(source: io::Error, url: &str) -> Error {
     match storage_error(&source) {
         Some(error) => error.with("location", url),
         None => Error::io("cannot write")
             .with("location", url)
-            .hint("check the free space and the permissions there")
+            .hint(match is_in_the_way(&source) {
+                true => "a file stands where a folder is needed: name another place",
+                false => "check the free space and the permissions there",
+            })
             .caused_by(source),
     }
 }

@@ -295,7 +295,7 @@ fn tables_are_shown_in_the_terminal() {
     let output = folder.path().join("out");
     let place = ["--config", text(&config), "--output", text(&output)];
     let show = |further: &[&str]| aftersale(&[&["show"], further, &place].concat());
-    show(&["rpt_nps"]).expect(78).says(&["nothing has been published", "hint:"]);
+    show(&["rpt_nps"]).expect(64).says(&["nothing has been published", "hint:"]);
     run(&config, &output, &[]).expect(0);
 
     let list = show(&[]).expect(0).stdout;

@@ -311,7 +311,7 @@ fn shop_with_pages() -> TempDir {
     fs::write(folder.path().join("purchases.csv"), purchases).expect("written");
     fs::write(folder.path().join("erasure.csv"), "customer_id,email\nZAPPA,zappa@x.example\n")
         .expect("written");
-    let settings = "output = \"out\"\nsegments = [\"store_id\"]\n[privacy]\nerasure_list = \"erasure.csv\"\n\
+    let settings = "output = \"out\"\nbi_layout = true\nsegments = [\"store_id\"]\n[privacy]\nerasure_list = \"erasure.csv\"\n\
                     [sources.surveys]\nurl = \"surveys.csv\"\n[sources.purchases]\nurl = \"purchases.csv\"\n";
     fs::write(folder.path().join("aftersale.toml"), settings).expect("written");
     fs::write(folder.path().join("before.toml"), settings.replace("erasure.csv", "nobody.csv"))
@@ -334,7 +334,7 @@ fn no_word_of_theirs_is_left_on_any_page() {
     call(&["report", "--period", "2025-07"], "before.toml").expect(0);
     call(&["report"], "before.toml").expect(0);
     let before = files_with(&output, &[THEIR_WORDS]);
-    for place in ["/leadership.html", "/redrawn/", "/fct_exposures/"] {
+    for place in ["/leadership.html", "/redrawn/", "/fct_exposures/", "/tables/fct_exposures/as_of="] {
         assert!(before.iter().any(|file| file.contains(place)), "{place} has no word of theirs: {before:?}");
     }
     assert!(!before.iter().any(|file| file.contains("/board/")), "kept for good: {before:?}");

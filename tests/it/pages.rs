@@ -63,6 +63,10 @@ fn figures_on_the_pages_of_the_sample_equal_the_tables() {
     let counted = answers.only("is_counted", &["true"]);
     let page = &pages["leadership.html"];
     let said = words(page);
+    assert!(
+        said.contains(" do. The response rate is not known: no list of those who were asked is read"),
+        "{said}"
+    );
     assert!(page.len() < 2_000_000 && said.contains("Sample data"), "{} bytes", page.len());
 
     // The score of the newest month and of the window, from the answers themselves.
@@ -93,19 +97,23 @@ fn figures_on_the_pages_of_the_sample_equal_the_tables() {
             continue;
         }
         let line = effects.split(&format!("<bdi>{}</bdi></th>", of("label"))).nth(1).expect("a line");
-        let line = words(&format!("</style>{}", line.split("</tr>").next().unwrap_or_default()));
-        let mut told = vec![exposed.to_string()];
+        let line = line.split("</tr>").next().unwrap_or_default();
+        let cells: Vec<String> = line
+            .split("<td")
+            .skip(1)
+            .map(|cell| words(&format!("</style><td{cell}")).replace('\u{a0}', " "))
+            .map(|cell| cell.replace("( ", "(").replace(" )", ")"))
+            .collect();
+        assert_eq!(cells[0], exposed.to_string(), "{cells:?}");
         if !of("total_nps_points").is_empty() {
-            told.push(tenths(of("total_nps_points")));
+            let mut points = tenths(of("total_nps_points"));
             if !of("total_nps_points_low").is_empty() {
                 let ends = ["total_nps_points_low", "total_nps_points_high"].map(|name| tenths(of(name)));
-                told.push(format!("({} to {})", ends[0], ends[1]));
+                points = format!("{points} ({} to {})", ends[0], ends[1]);
             }
+            assert_eq!(cells[2], points, "{cells:?}");
         }
-        told.push(of("verdict").to_string());
-        for told in told {
-            assert!(line.replace(' ', "").contains(&told.replace(' ', "")), "{told:?} is not in {line:?}");
-        }
+        assert!(cells.iter().any(|cell| cell == of("verdict")), "{} is not in {cells:?}", of("verdict"));
         seen += 1;
     }
     assert!(seen >= 10, "only {seen} touchpoints");
@@ -146,6 +154,36 @@ fn figures_on_the_pages_of_the_sample_equal_the_tables() {
     frozen(&output);
 }
 
+/// Whoever reads a digest in a mail has to be able to open the page.
+#[test]
+fn digests_lead_to_where_people_read() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = world::write(folder.path(), &world::feeds(300), 1);
+    let output = folder.path().join("out");
+    let digest = || pages(&run_folder(&output))["digest.txt"].clone();
+    run(&config, &output, &[]).expect(0);
+    assert!(digest().contains(&format!("The whole report: {}/runs/", text(&output))), "{}", digest());
+    let plain = fs::read_to_string(&config).expect("the configuration");
+    let url = "[pages]\nurl = \"https://reports.example/a/\"\n[analysis]";
+    // Another setting too: where people read changes no result, so there would be nothing to do.
+    let other = plain.replace("[analysis]", url).replace("[analysis]", "[analysis]\nmin_cell = 4");
+    fs::write(&config, other).expect("written");
+    run(&config, &output, &[]).expect(0);
+    let run = run_folder(&output);
+    let run_id = run.file_name().and_then(|name| name.to_str()).expect("a run's id");
+    let told = format!("The whole report: https://reports.example/a/runs/{run_id}/leadership.html");
+    assert!(digest().contains(&told), "{}", digest());
+    assert!(!pages(&run)["leadership.html"].contains("reports.example"));
+    // Wrong places are told as what they are.
+    let file = folder.path().join("a file");
+    fs::write(&file, "").expect("written");
+    aftersale(&["report", "--output", text(&output), "--to", text(&file)])
+        .expect(74)
+        .says(&["a file stands where a folder is needed"]);
+    let nowhere = folder.path().join("nowhere");
+    aftersale(&["report", "--output", text(&nowhere)]).expect(64).says(&["nothing has been published"]);
+}
+
 /// The same run gives the same pages.
 fn drawn_again(folder: &Path, output: &Path, pages: &BTreeMap<String, String>) {
     let to = folder.join("again");
@@ -170,13 +208,18 @@ fn frozen(output: &Path) {
     assert!(fs::read_to_string(&path).expect("the page") == first, "looking again changes nothing");
 
     let kept = path.with_extension("json");
-    let mut page = json(&kept);
-    let newest = page["change"]["nps"].as_array_mut().expect("periods").last_mut().expect("a period");
-    let nps = newest["nps"].as_f64().expect("a score") - 2.0;
-    newest["nps"] = nps.into();
-    fs::write(&kept, page.to_string()).expect("written");
+    let mut figures = json(&kept);
+    assert_eq!((figures["form"].as_u64(), figures["period"].as_str()), (Some(1), Some("2026-10")));
+    let nps = figures["figures"][0]["value"].as_f64().expect("a score") - 2.0;
+    figures["figures"][0]["value"] = nps.into();
+    fs::write(&kept, figures.to_string()).expect("written");
+    // As another version may have drawn it: what it showed stays.
+    let other = first.replace("</h1>", " as another version told it</h1>");
+    fs::write(&path, &other).expect("written");
     freeze("2026-10").expect(0).says(&["different today: 1"]);
-    let restated = words(&fs::read_to_string(&path).expect("the page"));
+    let page = fs::read_to_string(&path).expect("the page");
+    assert!(page.starts_with(other.split("<div class=\"restated\">").next().expect("a beginning")));
+    let restated = words(&page);
     let told = format!(
         "October 2026 NPS {} {} as known on 2026-10-31",
         tenths(&nps.to_string()),
@@ -184,10 +227,24 @@ fn frozen(output: &Path) {
     );
     assert!(restated.contains(&told), "{told:?} is not there");
 
-    freeze("2031-01").expect(64).says(&["2031-01", "hint:", "2026-09"]);
-    freeze("../../x").expect(64);
+    // What was frozen by an earlier version: all that the page had been told.
+    let page = serde_json::json!({
+        "run": {"run_id": "an-old-run", "as_of": "2026-10-31"},
+        "change": {"nps": [{"period": "2026-10", "nps": nps, "responses": 1}], "trends": []},
+    });
+    fs::write(&kept, page.to_string()).expect("written");
+    freeze("2026-10").expect(0).says(&["frozen from run an-old-run; different today: 2"]);
+
+    // All but the score would be of October.
+    freeze("2026-09").expect(64).says(&["2026-10", "hint:", "aftersale run --as-of 2026-09-30", "--run"]);
+    assert!(!path.with_file_name("2026-09.html").exists());
+    freeze("2031-01").expect(64).says(&["2031-01", "hint:", "not over in this run"]);
+    freeze("../../x").expect(64).says(&["no period", "2026-10"]);
     fs::write(&kept, "{}").expect("written");
     freeze("2026-10").expect(74).says(&["2026-10.json", "hint:"]);
+    fs::write(&kept, page.to_string()).expect("written");
+    fs::remove_file(&path).expect("the page is gone");
+    freeze("2026-10").expect(74).says(&["2026-10.html", "hint:"]);
 }
 
 // ---- other worlds ------------------------------------------------------------------------------------------------
@@ -337,8 +394,17 @@ fn few_answers_show_no_score() {
     fs::write(&config, configuration("")).expect("written");
     let output = folder.path().join("out");
     run(&config, &output, &[]).expect(0);
-    let page = words(&pages(&run_folder(&output))["leadership.html"]);
+    let drawn = pages(&run_folder(&output));
+    let page = words(&drawn["leadership.html"]);
     assert!(page.contains("Too few answers to show a score") && !page.contains("−100"), "{page}");
+    // Nothing but the last part, and nothing anywhere that the four could be told by: all are detractors.
+    for part in ["cost", "gain", "where", "change", "stages", "voices"] {
+        assert!(!drawn["leadership.html"].contains(&format!("<section id=\"{part}\"")), "{part}");
+    }
+    for digest in ["digest.md", "digest.txt"] {
+        let digest = &drawn[digest];
+        assert!(digest.contains("Too few answers") && !digest.contains("100"), "{digest}");
+    }
     // With a lower bar it is told.
     fs::write(&config, configuration("[analysis]\nmin_cell = 1")).expect("written");
     run(&config, &output, &[]).expect(0);
@@ -366,7 +432,8 @@ fn customers_to_win_back_are_counted() {
     };
     let (page, digest, sheets) = drawn();
     assert!(page.contains("No follow-up list was made with this run."), "{page}");
-    assert!(digest.contains("To win back: No follow-up list in this run."), "{digest}");
+    assert!(!digest.contains("To win back"), "a line that says nothing: {digest}");
+    assert!(!page.contains("To win back"), "{page}");
     assert!(sheets.iter().all(|sheet| !sheet.contains("Call by")), "{sheets:?}");
 
     // Three detractors: one waits since 9 days and is overdue, one since 2, one has been called.
@@ -402,6 +469,7 @@ fn customers_to_win_back_are_counted() {
         ("detractors", team([12, 8, 20])),
         ("contacted", team([9, 6, 15])),
         ("contacted_in_time", team([5, 5, 10])),
+        ("closed", team([6, 4, 10])),
         ("median_hours", Arc::new(Float64Array::from(vec![30.0, 40.0, 36.0])) as ArrayRef),
     ]);
     publish_beside(&run, "rpt_closed_loop", &weeks.expect("weeks"));
@@ -412,6 +480,7 @@ fn customers_to_win_back_are_counted() {
         "1 past their date",
         "50% of cases were called in time of 20 cases that were due",
         "1.5 days until the call; half were faster of 15 calls made",
+        "50% of cases are closed: solved, or no contact wanted 10 of 20",
     ] {
         assert!(page.contains(told), "{told:?} is not in {page}");
     }

@@ -283,11 +283,28 @@ def pages(world):
         yield sheet["sheet"]["file"], render("store.html", sheet)
 
 
+def compare(ours, drawn):
+    """The pages of every world as they are here and as the program has drawn them."""
+    seen = 0
+    for file in sorted(path for path in ours.rglob("*") if path.suffix in {".html", ".md", ".txt"}):
+        one, other = (same(path.read_text(encoding="utf-8")) for path in (file, drawn / file.relative_to(ours)))
+        if one != other:
+            at = next((i for i, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
+            raise SystemExit(f"{file.relative_to(ours)}: {one[at - 80:at + 80]!r}, by the program {other[at - 80:at + 80]!r}")
+        seen += 1
+    assert seen >= 50, f"only {seen} pages"
+    print(f"{seen} pages are the same by the program")
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--same", action="store_true", help="compare the pages in `output` with those in the folder named next")
     arguments.add_argument("output", type=Path)
     arguments.add_argument("worlds", nargs="*", help="all of `worlds/` unless named")
     asked = arguments.parse_args()
+    if asked.same:
+        compare(asked.output, Path(asked.worlds[0]))
+        return
     worlds = asked.worlds or sorted(path.stem for path in (HERE / "worlds").glob("*.json"))
     assert worlds, "no world"
     for world in worlds:

@@ -1,4 +1,4 @@
-"""Templates, words, context and worlds say the same: `python tidy.py`.
+"""Templates, words, context and worlds say the same: `python tidy.py [RUN]`; RUN: the pages of a published run.
 
 - Every field of `src/report/context.rs` stands in every world, and nothing else does; values have its types.
 - Every word that a template asks for is there, and every word that is there is asked for.
@@ -9,6 +9,7 @@ Each check is seen to fail before it is believed.
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pages
@@ -180,7 +181,21 @@ def statistics_stay():
     print(f"{seen} pages say no statistics too early")
 
 
+def statistics_stay_off_published(folder):
+    """The same of pages that the program has made of a run."""
+    found, sheets = [], 0
+    for file in sorted(folder.rglob("*.html")):
+        path = str(file.relative_to(folder))
+        sheets += path.startswith("stores/") and not path.endswith("index.html")
+        found += [f"{path}: {words}" for words in [words_of_statistics(path, file.read_text(encoding="utf-8"))] if words]
+    assert not found, found
+    assert sheets >= 3, f"only {sheets} sheets"
+    print(f"{sheets} published sheets say no statistics")
+
+
 if __name__ == "__main__":
+    for folder in sys.argv[1:]:
+        statistics_stay_off_published(Path(folder))
     worlds_fit()
     words_fit()
     templates_tidy()

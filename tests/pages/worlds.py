@@ -470,9 +470,12 @@ class World:
                     taken.append(name)
                     contours.append({"points": points, "path": path, "name": place})
                     break
+        deepest, *others = sorted(costly, key=lambda row: -row["points_each"])
+        low = next(row["points"]["low"] for row in cost if row["touchpoint"] == deepest["touchpoint"]) / deepest["reach"]
         return {
             "rows": rows, "x": x, "y": y, "contours": contours,
-            "deepest": max(costly, key=lambda row: row["points_each"])["label"], "widest": max(costly, key=lambda row: row["reach"])["label"],
+            "about_as_deep": others[0]["label"] if others and others[0]["points_each"] >= low else None,
+            "deepest": deepest["label"], "widest": max(costly, key=lambda row: row["reach"])["label"],
         }
 
     def where(self, columns):
@@ -612,7 +615,7 @@ class World:
         candidates = [row for row in rows[1:-1] if row["detractor_share"] and row["reached"] >= MIN_RESPONSES]
         worst = max(candidates, key=lambda row: row["detractor_share"], default=None)
         if worst and whole and worst["detractor_share"] > whole:
-            worst = {"stage": worst["stage"], "detractor_share": worst["detractor_share"]}
+            worst = {"stage": worst["stage"], "is_missed": False, "detractor_share": worst["detractor_share"]}
         else:
             worst = None
         return {"responses": len(self.answers), "detractor_share": whole, "rows": rows, "worst": worst}
@@ -650,7 +653,7 @@ class World:
         return {"missing": None, "cases": {
             "open": len(open_), "overdue": sum(counts[2:]), "oldest_days": 41, "due": len(recent), "called": int(0.6 * len(recent)),
             "in_time_share": 0.57 if len(recent) >= MIN_RESPONSES else None, "median_days_to_call": 2.4,
-            "closed": int(0.5 * len(recent)), "won_back_share": 0.31 if len(recent) >= MIN_RESPONSES else None,
+            "all": len(recent), "closed": int(0.5 * len(recent)) if len(recent) >= MIN_RESPONSES else None,
             "revenue_open": {"amount": sum(a.amount for a in open_), "currency": "EUR"},
             "ages": [{"from_days": low, "to_days": high, "cases": n} for (low, high, _), n in zip(ages, counts)],
             "ages_axis": axis(0, max([*counts, 1])),
@@ -702,7 +705,7 @@ class World:
         unlinked = int(0.04 * n)
         return {
             "answers": n + sum(row["rows"] for row in left_out), "counted": n, "linked": n - unlinked,
-            "invited": int(n / 0.31), "response_rate": 0.31 if self.name == "rich" else None, "leaked": int(0.3 * n), "nps_weighted": None,
+            "leaked": int(0.3 * n), "nps_weighted": None,
             "left_out": left_out + [{"reason": "not linked: neither order nor customer", "rows": unlinked}] if unlinked else left_out,
             "effects": effects if self.effects else [],
             "adjustments": [] if not self.effects else [
@@ -816,10 +819,7 @@ class World:
                     {"case": f"C-{hash_of(store + str(i)) % 100000:05}", "answered_on": f"{self.run()['as_of'][:8]}{29 - 3 * i:02}", "score": a.score, "met": [self.labels[n] for n in sorted(a.met) if BY_ID[n]["role"] == "lever" and PULL[n] < -0.3][:2], "due_on": f"{self.run()['as_of'][:8]}{31 - 3 * i:02}", "is_overdue": 31 - 3 * i < 28}
                     for i, a in enumerate(unhappy)
                 ]
-            promise = None
-            if fix and luck.random() < 0.6 and self.name == "rich":
-                promise = {"action": fix["action"], "owner": fix["owner"], "reach_before": min(fix["reach_alike"] * 1.4, 1), "reach_now": fix["exposed_responses"] / fix["responses"]}
-            made.append({"name": store, "file": slug(store), "banner": banner, "counts": counts, "nps": nps, "nps_whole": whole, "fix": fix, "keep": keep, "quotes": quotes, "calls": calls, "promise": promise})
+            made.append({"name": store, "file": slug(store), "banner": banner, "counts": counts, "nps": nps, "nps_whole": whole, "fix": fix, "keep": keep, "quotes": quotes, "calls": calls})
         return made
 
     def context(self):

@@ -99,6 +99,56 @@ def related(output):
     print(f"{len(relations)} relations are of many rows to one")
 
 
+def guide():
+    """Of the column by column guide: table, columns, what to do with them."""
+    section = README.read_text(encoding="utf-8").split(FOR_BI, 1)[1].split("\n## ", 1)[0].split("### Column by column", 1)[1]
+    lines = re.findall(r"^\| (all|`\w+`) \| (`.*?`) \| (.+) \|$", section, re.M)
+    return [(table.strip("`"), re.findall(r"`([^`]+)`", names), words) for table, names, words in lines]
+
+
+def unguided(lines, columns):
+    """Columns of the guide's tables without a line, and names of the guide without a column."""
+    tables = {table for table, *_ in lines} - {"all"}
+    names = [(table, name) for table, of, _ in lines for name in of]
+    fits = lambda name, column: re.fullmatch(re.escape(name).replace("…", ".*"), column)
+    left, spare = [], set(names)
+    for table, column in columns:
+        if table not in tables:
+            continue
+        hit = next((line for line in names if line[0] in (table, "all") and fits(line[1], column)), None)
+        if hit is None:
+            left.append(f"{table}.{column}")
+        spare.discard(hit)
+    return left, sorted(spare)
+
+
+def guided(run):
+    columns = duckdb.sql(f"select \"table\", \"column\" from read_parquet('{run}/data_dictionary/*.parquet')").fetchall()
+    lines = guide()
+    left, spare = unguided(lines, columns)
+    assert not left, f"the guide has no line for {left}"
+    assert not spare, f"the guide tells of columns that are not there: {spare}"
+    tables = {table for table, *_ in lines} - {"all"}
+    assert len(tables) >= 15, tables
+    # Each way of going wrong is seen.
+    assert unguided(lines, columns + [("rpt_nps", "new")])[0] == ["rpt_nps.new"]
+    assert unguided(lines + [("rpt_nps", ["gone"], "")], columns)[1] == [("rpt_nps", "gone")]
+    print(f"{sum(table in tables for table, _ in columns)} columns of {len(tables)} tables have their line in the guide")
+
+
+def in_folders(output, run):
+    """`bi_layout`: every table once more, by day, with the same rows."""
+    tables = sorted(path.parent.name for path in run.glob("*/part-00000.parquet"))
+    day = json.loads((output / "latest.json").read_text())["as_of"]
+    for table in tables:
+        count = lambda files: duckdb.sql(f"select count(*), count(distinct as_of) from read_parquet('{files}', hive_partitioning = false)").fetchall()[0]
+        folder = output / "tables" / table / f"as_of={day}"
+        if table != "data_dictionary":
+            assert count(f"{output}/tables/{table}/*/*.parquet") == count(f"{run}/{table}/*.parquet"), table
+        assert [p.read_bytes() for p in sorted(folder.iterdir())] == [p.read_bytes() for p in sorted((run / table).iterdir())], table
+    print(f"{len(tables)} tables in folders by day")
+
+
 def main():
     output = Path(sys.argv[1])
     run = output / json.loads((output / "latest.json").read_text())["path"]
@@ -119,6 +169,8 @@ def main():
         empty += not first
         print(f"{len(first):6} rows  {question}")
     related(output)
+    guided(run)
+    in_folders(output, run)
     assert empty <= int(sys.argv[2]) if len(sys.argv) > 2 else empty == 0, f"{empty} questions have no answer"
 
 
