@@ -56,6 +56,8 @@ pub struct Request {
 /// What came out.
 pub struct Outcome {
     pub targets: Vec<Target>,
+    /// Per kind of world, touchpoints too thin in most of its worlds for a target of their own.
+    pub not_held: Vec<(&'static str, Vec<String>)>,
 }
 
 impl Outcome {
@@ -97,17 +99,19 @@ pub async fn run(request: &Request, progress: &dyn Progress) -> Result<Outcome> 
         progress.ends(scenario.name, worlds as u64);
     }
     let of_figures = |figures| targets::targets(figures, &ids, request.false_alarm);
-    let targets: Vec<Target> = all.iter().flat_map(of_figures).collect();
+    let found: Vec<Target> = all.iter().flat_map(of_figures).collect();
     for (name, rows) in [
         ("calibration_coverage", tables::coverage(&all, &ids)?),
         ("calibration_rates", tables::rates(&all)?),
-        ("calibration_targets", tables::targets(&targets)?),
+        ("calibration_targets", tables::targets(&found)?),
     ] {
         let writer = output.writer(&format!("{name}/part-00000.parquet")).await?;
         let metadata = [("aftersale.table".to_string(), name.to_string())];
         write::write_rows(&rows, &metadata, writer).await?.finish().await?;
     }
-    Ok(Outcome { targets })
+    let not_held = all.iter().map(|figures| (figures.scenario.name, targets::not_held(figures, &ids)));
+    let not_held = not_held.filter(|(_, ids)| !ids.is_empty()).collect();
+    Ok(Outcome { targets: found, not_held })
 }
 
 fn chosen(request: &Request) -> Result<Vec<Scenario>> {

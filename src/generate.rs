@@ -35,7 +35,7 @@ use std::fmt;
 use std::io::Write;
 
 pub use model::{Cause, Class, Met};
-pub use sample::{Answer, Known, of_customers};
+pub use sample::{Answer, Known, Links, of_customers};
 
 use crate::error::{Error, Result};
 use truth::{Plan, Tally, Truth, Whose};

@@ -8,7 +8,7 @@ use crate::drivers::nonresponse::{Journeys, has_time};
 use crate::drivers::placebos::Times;
 use crate::error::Result;
 use crate::generate::truth::{PLANTED, Plan, Tally, Truth, Whose};
-use crate::generate::{self, Answer, Known, World};
+use crate::generate::{self, Answer, Known, Links, World};
 use crate::stats::problem::{Class, Covariate, Problem, State};
 
 /// Touchpoints of the catalogue that do nothing of their own in any world. With those that were planted they are
@@ -85,10 +85,21 @@ pub const STORE: &str = "seg_store_id";
 impl Sample {
     /// So many answers of a world; of `Whose::Asked` all who were asked until so many have answered.
     pub fn of(world: &World, whose: Whose, answers: usize, touchpoints: &Touchpoints) -> Sample {
+        Sample::linked(world, whose, Links::Named, answers, touchpoints)
+    }
+
+    /// The same, where not every answer says which order it is about.
+    pub fn linked(
+        world: &World,
+        whose: Whose,
+        links: Links,
+        answers: usize,
+        touchpoints: &Touchpoints,
+    ) -> Sample {
         let mut tally = Tally::new(touchpoints.plan);
         let mut rows: Vec<Answer> = Vec::new();
         let mut answered = 0;
-        generate::of_customers(world, whose, &mut tally, |of_customer| {
+        generate::of_customers(world, whose, links, &mut tally, |of_customer| {
             for row in of_customer {
                 answered += usize::from(row.is_answered);
                 if row.is_answered || whose == Whose::Asked {
@@ -295,6 +306,28 @@ mod tests {
                 assert!(sql.contains(&line), "{line}");
             }
         }
+    }
+
+    /// Answers that name no order tell of all that the customer met; and some customers met things on two orders, so
+    /// that "too early to tell whether damaged" is no longer the same as "not delivered".
+    #[test]
+    fn mixed_links_part_what_one_order_has_together() {
+        let touchpoints = Touchpoints::read().unwrap();
+        let world = World { seed: 9, ..World::default() };
+        let apart = |links: Links| {
+            let sample = Sample::linked(&world, Whose::Answered, links, 5_000, &touchpoints);
+            let of = |id: &str| &sample.states[touchpoints.position(id).unwrap()];
+            let pairs = of("not_delivered").iter().zip(of("damaged"));
+            let apart =
+                pairs.filter(|(gone, damaged)| (**gone == State::Yes) != (**damaged == State::TooEarly));
+            let observable = sample.covariates.iter().find(|c| c.name == "x_observable_days_bin").unwrap();
+            let unknown = observable.levels.iter().position(|level| level == "(unknown)").unwrap() as u16;
+            let named = observable.codes.iter().filter(|code| **code == unknown).count();
+            (apart.count(), named as f64 / sample.classes.len() as f64)
+        };
+        assert_eq!(apart(Links::Named), (0, 1.0));
+        let (odd, named) = apart(Links::AsExported);
+        assert!((1..100).contains(&odd) && (named - 0.6).abs() < 0.03, "{odd} {named}");
     }
 
     #[test]

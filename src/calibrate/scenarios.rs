@@ -3,7 +3,7 @@
 
 use super::method::Method;
 use crate::generate::truth::Whose;
-use crate::generate::{Response, STORE_EFFECT_SD, Twists};
+use crate::generate::{Links, Response, STORE_EFFECT_SD, Twists};
 
 /// A wrong method, and the touchpoint whose truth its intervals must miss.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +30,7 @@ pub struct Scenario {
     /// Wrong methods run on so many worlds; the right one on all.
     pub mutant_worlds: usize,
     pub whose: Whose,
+    pub links: Links,
 }
 
 const PLAIN: Twists = Twists {
@@ -59,6 +60,7 @@ const ORDINARY: Scenario = Scenario {
     ],
     mutant_worlds: 200,
     whose: Whose::Answered,
+    links: Links::Named,
 };
 
 /// Every kind of world, in the order in which they are run.
@@ -105,6 +107,16 @@ pub fn scenarios() -> Vec<Scenario> {
             twists: Twists { has_no_order_ids: true, ..PLAIN },
             worlds: 200,
             mutants: &[Mutant { method: Method::LatestOrder, misses: "late" }],
+            ..ORDINARY
+        },
+        Scenario {
+            name: "mixed links",
+            sentence: "as exported: three answers in five name their order, the others are about what the customer met \
+                       on all of them",
+            worlds: 200,
+            fewest: 8,
+            mutants: &[],
+            links: Links::AsExported,
             ..ORDINARY
         },
         Scenario {

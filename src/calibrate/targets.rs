@@ -85,6 +85,23 @@ pub fn targets(figures: &Figures, ids: &[String], error: f64) -> Vec<Target> {
     list.targets
 }
 
+/// Touchpoints of the fit whose coverage is held by no target of their own: thin in more than half of the worlds,
+/// or never met.
+pub fn not_held(figures: &Figures, ids: &[String]) -> Vec<String> {
+    let Some(right) = figures.scenario.right else { return Vec::new() };
+    let of = |touchpoint: usize| {
+        let cells = figures.cells.iter().filter(|(what, _)| {
+            what.method == right
+                && usize::from(what.touchpoint) == touchpoint
+                && what.against != Against::Store
+        });
+        cells.map(|(_, cell)| cell.intervals).max().unwrap_or(0)
+    };
+    let most = (0..ids.len()).map(of).max().unwrap_or(0);
+    let is_held = |touchpoint: &usize| most == 0 || 2 * of(*touchpoint) >= most;
+    (0..ids.len()).filter(|at| !is_held(at)).map(|at| ids[at].clone()).collect()
+}
+
 struct List<'a> {
     figures: &'a Figures<'a>,
     ids: &'a [String],
@@ -196,7 +213,7 @@ impl List<'_> {
             ("ordinary" | "ordinary, small" | "ordinary, large" | "null" | "survey lag", _) => {
                 (Some(0.94), Some(0.96))
             }
-            ("store-week shocks" | "no order ids", _) => (Some(0.925), Some(0.975)),
+            ("store-week shocks" | "no order ids" | "mixed links", _) => (Some(0.925), Some(0.975)),
             ("few exposed", _) => (Some(0.93), None),
             _ => (Some(0.925), None),
         }
@@ -385,6 +402,7 @@ impl List<'_> {
                 what.method == method
                     && what.estimand == TOTAL
                     && what.against == Against::Process
+                    && what.measure == Measure::NpsPoints
                     && self.ids[usize::from(what.touchpoint)] == mutant.misses
             };
             let cell = self.figures.beside_mutants.iter().find(|(what, _)| is_meant(what));

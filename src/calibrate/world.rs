@@ -44,6 +44,8 @@ impl Against {
 pub enum Measure {
     NpsPoints,
     RiskDifference,
+    /// ln of the risk ratio: its interval is made on that scale.
+    LogRiskRatio,
 }
 
 impl Measure {
@@ -51,6 +53,7 @@ impl Measure {
         match self {
             Measure::NpsPoints => "nps_points",
             Measure::RiskDifference => "risk_difference",
+            Measure::LogRiskRatio => "log_risk_ratio",
         }
     }
 }
@@ -110,7 +113,8 @@ impl Setting<'_> {
     pub fn show(&self, number: usize) -> Shown {
         let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(number as u64 + 1);
         let world = World { seed, twists: self.scenario.twists, ..World::default() };
-        let mut sample = Sample::of(&world, self.scenario.whose, self.scenario.answers, self.touchpoints);
+        let Scenario { whose, links, answers, .. } = *self.scenario;
+        let mut sample = Sample::linked(&world, whose, links, answers, self.touchpoints);
         let mut shown = Shown::default();
         match self.scenario.name {
             name if name.starts_with("response") => {
@@ -220,6 +224,17 @@ impl Setting<'_> {
                 let truth = truth_of(truth, self.id(touchpoint), estimand);
                 let what = What { estimand, against, ..process(method, touchpoint) };
                 shown.seen.extend(seen(what, points.value, interval, truth));
+            }
+            if estimand == TOTAL && self.scenario.right == Some(method) {
+                let ratio = effect.measures.risk_ratio;
+                let log = |interval: Interval| Interval {
+                    low: interval.low.ln(),
+                    high: interval.high.ln(),
+                    ..interval
+                };
+                let truth = ratio_of(self.population, self.id(touchpoint)).ln();
+                let what = What { measure: Measure::LogRiskRatio, ..process(method, touchpoint) };
+                shown.seen.extend(seen(what, ratio.value.ln(), ratio.process.map(log), truth));
             }
         }
     }
@@ -451,6 +466,10 @@ fn truth_of(truth: &Truth, id: &str, estimand: &str) -> f64 {
         let effect = if estimand == DIRECT { &effects.direct } else { &effects.total };
         effect.nps_points
     })
+}
+
+fn ratio_of(truth: &Truth, id: &str) -> f64 {
+    truth.touchpoints.get(id).map_or(1.0, |effects| effects.total.risk_ratio)
 }
 
 fn risk_of(truth: &Truth, id: &str) -> f64 {

@@ -177,12 +177,18 @@ impl Terminal {
                 })
             };
             let list = json!(outcome.targets.iter().map(target).collect::<Vec<_>>());
-            self.line("info", "calibrated", &[("targets", list)], "");
+            let not_held = |(scenario, touchpoints): &(&str, Vec<String>)| json!({"scenario": scenario, "touchpoints": touchpoints});
+            let not_held = json!(outcome.not_held.iter().map(not_held).collect::<Vec<_>>());
+            self.line("info", "calibrated", &[("targets", list), ("not_held", not_held)], "");
             return;
         }
         let is_shown =
             |target: &&Target| target.touchpoint.is_none() || target.is_of_a_mutant || !target.is_reached();
         self.say(&format!("\n{}", targets(outcome.targets.iter().filter(is_shown))));
+        for (scenario, touchpoints) in &outcome.not_held {
+            let touchpoints = touchpoints.join(", ");
+            self.say(&format!("{scenario}: too thin in most worlds to be held one by one: {touchpoints}"));
+        }
         self.say(&format!(
             "{} targets, {} missed; a right method misses any of them with a probability of at most {:.1e}",
             outcome.targets.len(),

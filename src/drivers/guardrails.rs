@@ -19,7 +19,7 @@ use crate::exposures::{OTHER_SEGMENT, batch};
 use crate::stats::analysis::{Analysis, Fitted, Missing};
 use crate::stats::design::Column;
 use crate::stats::effects::Estimand;
-use crate::stats::guardrails;
+use crate::stats::guardrails::{self, How, LeftOut};
 use crate::stats::patterns::POOLED;
 use crate::stats::placebo::Placebo;
 
@@ -131,8 +131,12 @@ impl Looked<'_> {
         for covariate in 0..self.analysis.problem.covariates.len() {
             let name = &self.analysis.problem.covariates[covariate].name;
             let changes = guardrails::without_covariate(self.analysis, &self.estimates.fits, covariate);
-            for (touchpoint, change) in changes.into_iter().enumerate() {
-                rails.extend(change.map(|change| Rail::of(touchpoint, "leave_out", name).value(change)));
+            for (touchpoint, left_out) in changes.into_iter().enumerate() {
+                let rail = |left_out: LeftOut| {
+                    let rail = Rail::of(touchpoint, "leave_out", name).value(left_out.change);
+                    rail.words(self.how_left_out(&left_out.how))
+                };
+                rails.extend(left_out.map(rail));
             }
         }
         for differs in self.homogeneity {
@@ -143,6 +147,18 @@ impl Looked<'_> {
             );
         }
         rails
+    }
+
+    fn how_left_out(&self, how: &How) -> String {
+        match how {
+            How::FirstOrder => "to first order".into(),
+            How::FittedAgain => "fitted again without it, with what it had told".into(),
+            How::ToldBy(covariates) => {
+                let name = |covariate: &usize| self.analysis.problem.covariates[*covariate].name.as_str();
+                let names: Vec<&str> = covariates.iter().map(name).collect();
+                format!("nothing changes: it is told by {}", names.join(", "))
+            }
+        }
     }
 
     fn of_the_run(&self) -> Vec<Rail> {

@@ -68,6 +68,15 @@ pub struct Further {
     pub solved_at_first_touch: Option<bool>,
 }
 
+/// Which answers say what order they are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// All, unless the world is one without order ids.
+    Named,
+    /// Those that name it in the exports: three in five. The others are about all that the customer met.
+    AsExported,
+}
+
 const LOOKBACK: i64 = 90 * DAY;
 
 /// Hands over, customer by customer, the orders that were asked about, until `enough` says so; and adds those
@@ -75,6 +84,7 @@ const LOOKBACK: i64 = 90 * DAY;
 pub fn of_customers(
     world: &World,
     whose: Whose,
+    links: Links,
     tally: &mut Tally,
     mut enough: impl FnMut(Vec<Answer>) -> bool,
 ) {
@@ -82,8 +92,11 @@ pub fn of_customers(
         let journeys = journey::of_customer(world, customer, u64::MAX);
         tally.add(world, whose, customer, u64::MAX, &journeys);
         let asked = (0..journeys.len()).filter(|at| journeys[*at].is_asked());
-        let is_named = !world.twists.has_no_order_ids;
-        if enough(asked.map(|at| answer(customer, &journeys, at, is_named)).collect()) {
+        let is_named = |at: usize| match links {
+            Links::Named => !world.twists.has_no_order_ids,
+            Links::AsExported => journeys[at].answer.as_ref().is_some_and(|answer| answer.names_order),
+        };
+        if enough(asked.map(|at| answer(customer, &journeys, at, is_named(at))).collect()) {
             return;
         }
     }

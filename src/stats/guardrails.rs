@@ -6,7 +6,7 @@ use nalgebra::DMatrix;
 
 use super::analysis::{Analysis, Fitted};
 use super::chunks;
-use super::design::Column;
+use super::design::{Column, Dropped, Model};
 use super::effects::{Estimand, Fits};
 use super::evidence::e_value;
 use super::linear::Factor;
@@ -90,26 +90,85 @@ pub fn by_deciles(fitted: &Fitted) -> Vec<Fitness> {
     sums.iter().map(Sum::fitness).collect()
 }
 
-/// NPS points of every touchpoint's total effect without one of the covariates, less those with it: what
-/// leaving it out would change, to first order (the fit is not repeated: its coefficients are moved to where
-/// those of the covariate are zero, as the information has it). None where there is no estimate.
-pub fn without_covariate(analysis: &Analysis, fits: &Fits, covariate: usize) -> Vec<Option<f64>> {
+/// What leaving a covariate out would change in a total effect.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeftOut {
+    /// NPS points without it, less those with it.
+    pub change: f64,
+    pub how: How,
+}
+
+/// How it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum How {
+    /// The fit is not repeated: its coefficients are moved to where those of the covariate are zero, as the
+    /// information has it.
+    FirstOrder,
+    /// The model was fitted again: without the covariate columns come back that it had told (of stores, their
+    /// regions).
+    FittedAgain,
+    /// Its columns are told by these covariates, so that nothing changes.
+    ToldBy(Vec<usize>),
+}
+
+/// NPS points of every touchpoint's total effect without one of the covariates, less those with it. None where
+/// there is no estimate.
+pub fn without_covariate(analysis: &Analysis, fits: &Fits, covariate: usize) -> Vec<Option<LeftOut>> {
     let (groups, _) = fits.groups(analysis, Estimand::Total);
     let mut change = vec![None; analysis.touchpoints()];
     for (fitted, touchpoints) in groups {
-        let Some(without) = restricted(fitted, covariate) else { continue };
+        let model = &fitted.model;
+        let is_own = |column: &Column| of_covariate(column) == Some(covariate);
+        let told_by: Vec<usize> = told_by(model, is_own).into_iter().collect();
+        let (how, without) = if !model.columns.iter().any(is_own) && !told_by.is_empty() {
+            (How::ToldBy(told_by), None)
+        } else if told_by_any(model, covariate) {
+            let again = analysis.fit_without(model.has.clone(), Some(covariate), Some(fitted));
+            let Ok(again) = again else { continue };
+            (How::FittedAgain, Some(points(analysis, &again, &again.fit.coefficients, &touchpoints)))
+        } else {
+            let Some(moved) = restricted(fitted, covariate) else { continue };
+            (How::FirstOrder, Some(points(analysis, fitted, &moved, &touchpoints)))
+        };
         let with = points(analysis, fitted, &fitted.fit.coefficients, &touchpoints);
-        let without = points(analysis, fitted, &without, &touchpoints);
-        for ((touchpoint, with), without) in touchpoints.iter().zip(with).zip(without) {
-            change[*touchpoint] = Some(without - with);
+        for (at, touchpoint) in touchpoints.iter().enumerate() {
+            let moved = without.as_ref().map_or(0.0, |without| without[at] - with[at]);
+            change[*touchpoint] = Some(LeftOut { change: moved, how: how.clone() });
         }
     }
     change
 }
 
+fn of_covariate(column: &Column) -> Option<usize> {
+    match column {
+        Column::Level { covariate, .. } => Some(*covariate),
+        _ => None,
+    }
+}
+
+/// What a dropped column follows from.
+fn reasons(reason: &Dropped) -> &[Column] {
+    match reason {
+        Dropped::SameAs(column) => std::slice::from_ref(column),
+        Dropped::FollowsFrom(columns) => columns,
+        Dropped::NoAnswer | Dropped::EveryAnswer => &[],
+    }
+}
+
+/// The covariates that tell the dropped columns that are meant.
+fn told_by(model: &Model, is_meant: impl Fn(&Column) -> bool) -> BTreeSet<usize> {
+    let meant = model.dropped.iter().filter(|(column, _)| is_meant(column));
+    meant.flat_map(|(_, reason)| reasons(reason)).filter_map(of_covariate).collect()
+}
+
+/// Whether something else was dropped because a covariate tells it.
+fn told_by_any(model: &Model, covariate: usize) -> bool {
+    told_by(model, |column| of_covariate(column) != Some(covariate)).contains(&covariate)
+}
+
 /// The coefficients with those of one covariate at zero: β − I⁻¹R (Rᵀ I⁻¹ R)⁻¹ Rᵀβ.
 fn restricted(fitted: &Fitted, covariate: usize) -> Option<Vec<f64>> {
-    let is_of = |column: &Column| matches!(column, Column::Level { covariate: one, .. } if *one == covariate);
+    let is_of = |column: &Column| of_covariate(column) == Some(covariate);
     let columns = fitted.model.columns.iter().enumerate().filter(|(_, column)| is_of(column));
     let at: Vec<usize> = columns.flat_map(|(column, _)| [2 * column, 2 * column + 1]).collect();
     let (beta, inverse) = (&fitted.fit.coefficients, &fitted.fit.inverse);
@@ -279,6 +338,7 @@ pub fn strongest_covariate(analysis: &Analysis, fitted: &Fitted) -> Option<Stron
 #[cfg(test)]
 mod tests {
     use super::super::planted::{LATE, PLAIN, TICKET, World};
+    use super::super::problem::Covariate;
     use super::*;
 
     #[test]
@@ -298,16 +358,43 @@ mod tests {
         assert!(pairs.iter().all(|(.., fitness)| fitness.z.abs() < 4.0));
         // Region decides both lateness and detraction: without it lateness looks worse.
         let change = without_covariate(&analysis, &fits, 0);
-        assert!(change[LATE].unwrap() > 0.1, "{change:?}");
+        let late = change[LATE].clone().unwrap();
+        assert!(late.change > 0.1 && late.how == How::FirstOrder, "{late:?}");
         // The fit repeated without it says nearly the same.
         let has = analysis.order.in_total_model(LATE);
         let refitted = analysis.fit_without(has.clone(), Some(0), None).unwrap();
         let with = analysis.fit(has, None).unwrap();
         let of = |fitted: &Fitted| points(&analysis, fitted, &fitted.fit.coefficients, &[LATE])[0];
         let exact = of(&refitted) - of(&with);
-        assert!((change[LATE].unwrap() / exact - 1.0).abs() < 0.15, "{} {exact}", change[LATE].unwrap());
+        assert!((late.change / exact - 1.0).abs() < 0.15, "{late:?} {exact}");
         let strongest = strongest_covariate(&analysis, fitted).unwrap();
         assert_eq!(strongest.covariate, 0);
         assert!(strongest.e_value > 1.5);
+    }
+
+    /// Stores lie in regions: without stores their regions come back, and without regions nothing changes.
+    #[test]
+    fn what_a_covariate_had_told_comes_back_without_it() {
+        let world = World::new(6_000, 62, PLAIN);
+        let store: Vec<u16> = (0..6_000).map(|answer| 4 * world.region[answer] + answer as u16 % 4).collect();
+        let mut problem = world.problem();
+        let levels = (0..24).map(|store| store.to_string()).collect();
+        problem.covariates.insert(0, Covariate { name: "store".into(), levels, codes: &store });
+        let analysis = Analysis::of(&problem, 2).unwrap();
+        let fits = Fits::of(&analysis);
+        let left_out = |covariate| without_covariate(&analysis, &fits, covariate)[LATE].clone().unwrap();
+        let stores = left_out(0);
+        assert_eq!(stores.how, How::FittedAgain);
+        // The model of regions, which is the one that planted them: next to nothing changes.
+        let plain = world.problem();
+        let of_regions = Analysis::of(&plain, 2).unwrap();
+        let effect = |analysis: &Analysis| {
+            let total = Fits::of(analysis).effects(analysis, Estimand::Total);
+            total.of[LATE].as_ref().unwrap().measures.nps_points.value
+        };
+        let exact = effect(&of_regions) - effect(&analysis);
+        assert!((stores.change - exact).abs() < 1e-6 && exact.abs() < 0.1, "{stores:?} {exact}");
+        assert_eq!(left_out(1), LeftOut { change: 0.0, how: How::ToldBy(vec![0]) });
+        assert_eq!(left_out(2).how, How::FirstOrder);
     }
 }
