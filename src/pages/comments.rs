@@ -332,6 +332,7 @@ mod tests {
             is_first_sure: true,
             watch: Vec::new(),
             unclear: Vec::new(),
+            both: Vec::new(),
             small: Vec::new(),
             unmeasured: Vec::new(),
             signs: Vec::new(),
