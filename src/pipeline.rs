@@ -35,6 +35,7 @@ mod figures;
 mod fingerprint;
 mod gates;
 mod inputs;
+mod lost;
 mod previous;
 mod publish;
 mod stop;

@@ -3,7 +3,7 @@
 //! A run that holds rows of somebody on the list is written again without them and put in its place: the new
 //! one whole, then `latest.json` or the history, then the old one removed. Whoever follows `latest.json` finds
 //! a whole run at any moment, and what is broken off is finished by the next run or the next `erase`.
-//! Figures over many customers stay as they were published.
+//! Figures over many customers stay as they were published; those of few go (`lost.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use datafusion::common::{Column as ColumnRef, ScalarValue};
 use datafusion::logical_expr::{Expr, JoinType, cast, lit};
 use datafusion::prelude::DataFrame;
 
+use super::lost::Lost;
 use super::publish::{check, write_pages};
 use super::tables::{RunParts, metadata};
 use super::{Request, Stop, Wish};
@@ -26,7 +27,7 @@ use crate::pages;
 use crate::privacy::Key;
 use crate::progress::Progress;
 use crate::published::{self, Published};
-use crate::queries::{self, ColumnKind, Query};
+use crate::queries::{self, ColumnKind};
 use crate::sources::erasure::{self, Erasure, Told};
 use crate::sources::modes::AsOf;
 use crate::sources::{pin, typed};
@@ -221,10 +222,16 @@ async fn from_run(
     let mut run = Run::begin(output, &run_id, &tables, paths).await?;
     let written = async {
         let dictionary = Dictionary::read(&there).await?;
+        let lost = Lost::look(&there.engine, config.analysis.min_cell).await?;
         let mut taken_out = 0;
         for table in &tables {
-            match found.left(&there, table).await.with("table", table)? {
+            let left = match found.left(&there, table).await.with("table", table)? {
+                None => lost.left(&there.engine, table).await.with("table", table)?,
+                left => left,
+            };
+            match left {
                 Some(rows) => {
+                    let rows = sorted(rows, table)?;
                     let (rows, schema, about) = dictionary.of(table, rows, manifest)?;
                     let stream = rows.execute_stream().await.map_err(|e| engine::error(e, table))?;
                     let mut parts = RunParts { run: &mut run, table: table.clone() };
@@ -351,7 +358,7 @@ impl Found {
         self.customers == 0 && self.rejected_keys == 0
     }
 
-    /// A table's rows that are nobody's on the list, sorted as they are published; none where all of them are.
+    /// A table's rows that are nobody's on the list; none where all of them are.
     async fn left(&self, there: &Published, table: &str) -> Result<Option<DataFrame>> {
         let failed = |e| engine::error(e, table);
         let rows = there.engine.table(table).await?;
@@ -364,7 +371,7 @@ impl Found {
                 name => named(name),
             };
             let rows = rows.select(columns.iter().map(keyless).collect::<Vec<_>>()).map_err(failed)?;
-            return Ok((self.rejected_keys > 0).then_some(sorted(rows, query.as_ref()).map_err(failed)?));
+            return Ok((self.rejected_keys > 0).then_some(rows));
         }
         if self.customers == 0 || !["customer_id", "journey_id", "response_id"].into_iter().any(has) {
             return Ok(None);
@@ -391,7 +398,7 @@ impl Found {
         if has("response_id") && !is_of_answers {
             rows = without_their_answer(&there.engine, rows, &columns).await?;
         }
-        Ok(Some(sorted(rows, query.as_ref()).map_err(failed)?))
+        Ok(Some(rows))
     }
 }
 
@@ -433,10 +440,13 @@ async fn without_their_answer(engine: &Engine, rows: DataFrame, columns: &[Strin
     theirs.select(outputs).and_then(|theirs| others.union(theirs)).map_err(failed)
 }
 
-fn sorted(rows: DataFrame, query: Option<&Query>) -> datafusion::error::Result<DataFrame> {
+/// As the table is published.
+fn sorted(rows: DataFrame, table: &str) -> Result<DataFrame> {
+    let query = queries::stages()?.into_iter().find(|query| query.name == table);
     let order: Vec<_> =
         query.iter().flat_map(|query| &query.order).map(|name| named(name).sort(true, true)).collect();
-    if order.is_empty() { Ok(rows) } else { rows.sort(order) }
+    let failed = |e| engine::error(e, table);
+    if order.is_empty() { Ok(rows) } else { rows.sort(order).map_err(failed) }
 }
 
 fn named(name: &str) -> Expr {
