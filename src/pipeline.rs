@@ -73,6 +73,7 @@ pub use figures::{Account, LinkLine, Summary, TableAccount, TouchpointLine};
 use fingerprint::Fingerprint;
 use inputs::Inputs;
 use previous::Previous;
+pub use crate::store::publish::Reads;
 pub use stop::{Stop, Stopper, Wish};
 
 /// Of the published tables; additive changes keep the first number.
