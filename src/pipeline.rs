@@ -35,6 +35,7 @@ mod figures;
 mod fingerprint;
 mod gates;
 mod inputs;
+mod lost;
 mod previous;
 mod publish;
 mod stop;
@@ -45,6 +46,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch, StringArray};
 use chrono::NaiveDate;
+use datafusion::logical_expr::ScalarUDF;
 
 use crate::catalogue::Catalogue;
 use crate::config::{Config, RepeatResponses};
@@ -64,6 +66,7 @@ use crate::sources::pin::PinnedSource;
 use crate::sources::typed::{self, Typed};
 use crate::store::lock::{Holder, Lock};
 use crate::store::publish::Output;
+pub use crate::store::publish::Reads;
 use crate::store::{self, Store, layout};
 pub use checked::{Checked, FeedCheck, Missing, NotMeasured, Share, TableCheck};
 pub use erase::{Erased, erase};
@@ -217,6 +220,12 @@ fn scratch_folder() -> Result<tempfile::TempDir> {
     })
 }
 
+/// `follow_up_of`: the follow-up of an answer, by the answer's id.
+fn follow_up_names(config: &Config) -> ScalarUDF {
+    let key = config.privacy.pseudonym_key.clone();
+    of_text("follow_up_of", move |id: &str| follow_up_id(key.as_ref(), id))
+}
+
 /// A run in progress: the session, what it knows, and where it keeps things meanwhile.
 struct Job<'a> {
     config: &'a Config,
@@ -251,9 +260,7 @@ impl<'a> Job<'a> {
         let scratch = scratch_folder()?;
         let tables = store::scratch(&scratch.path().join("tables"))?;
         let mut engine = Engine::new(&request.limits, tables, &scratch.path().join("spill"))?;
-        let key = config.privacy.pseudonym_key.clone();
-        let name = move |id: &str| follow_up_id(key.as_ref(), id);
-        engine.context().register_udf(of_text("follow_up_of", name));
+        engine.context().register_udf(follow_up_names(config));
         let landing = match &config.landing {
             Some(landing) => {
                 Store::open(landing, &config.base, &config.environment.0).with("landing", landing)?

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::pipeline::Reads;
 
 const LAST_SUCCESS: &str = "aftersale_last_success_time_seconds";
 
@@ -17,6 +18,8 @@ pub struct Figures {
     pub is_published: bool,
     /// (stage, rows, seconds), in order.
     pub stages: Vec<(String, u64, f64)>,
+    /// None are known of a run that did not publish.
+    pub reads: Vec<Reads>,
 }
 
 /// Replaces the file at once: a collector reads the old figures or the new ones.
@@ -72,6 +75,20 @@ fn text(figures: &Figures, success: Option<f64>) -> String {
         "aftersale_last_run_stage_seconds",
         "How long each stage of the last run took.",
         &by_stage(&|stage| stage.2),
+    );
+    let by_table = |value: fn(&Reads) -> u64| -> Vec<(String, f64)> {
+        let label = |r: &Reads| format!("{{source=\"{}\",table=\"{}\"}}", r.source, r.table);
+        figures.reads.iter().map(|reads| (label(reads), value(reads) as f64)).collect()
+    };
+    gauge(
+        "aftersale_last_run_bytes_there",
+        "Bytes of the exports' objects.",
+        &by_table(|reads| reads.bytes_there),
+    );
+    gauge(
+        "aftersale_last_run_bytes_read",
+        "Bytes that the last run read of them.",
+        &by_table(|reads| reads.bytes_read),
     );
     text
 }

@@ -445,6 +445,11 @@ fn write_metrics(path: &Path, began: i64, result: &Result<pipeline::Outcome>, te
         seconds: (now - began) as f64 / 1e6,
         is_published: result.as_ref().is_ok_and(|outcome| outcome.summary.is_some()),
         stages: terminal.stages(),
+        reads: result
+            .as_ref()
+            .ok()
+            .and_then(|outcome| outcome.summary.as_ref())
+            .map_or_else(Vec::new, |s| s.reads.clone()),
     };
     if let Err(error) = metrics::write(path, &figures) {
         terminal.warns(error.message(), &[("file", path.display().to_string())]);

@@ -13,7 +13,7 @@ use super::machine;
 use crate::calibrate::{self, Target};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::pipeline::{Account, Outcome, Summary, TableAccount, TouchpointLine};
+use crate::pipeline::{Account, Outcome, Reads, Summary, TableAccount, TouchpointLine};
 use crate::progress::Progress;
 
 /// Standard error, and the clock.
@@ -121,12 +121,23 @@ impl Terminal {
             0 => format!("{ending} in {seconds:.1} s"),
             code => format!("{ending} after {seconds:.1} s, exit code {code}"),
         };
+        let reads = result.as_ref().ok().and_then(|outcome| outcome.summary.as_ref()).map(|s| &s.reads[..]);
+        let sum = |of: fn(&Reads) -> u64| reads.map(|reads| reads.iter().map(of).sum::<u64>());
+        let (read, there) = (sum(|reads| reads.bytes_read), sum(|reads| reads.bytes_there));
+        let words = match (read, there) {
+            (Some(read), Some(there)) => {
+                format!("{words}; {} read of exports of {}", bytes(read), bytes(there))
+            }
+            _ => words,
+        };
         let rows: u64 = self.stages().iter().filter(|stage| stage.0 == "publish").map(|stage| stage.1).sum();
         let fields = [
             ("ending", json!(ending)),
             ("exit_code", json!(code)),
             ("seconds", json!(seconds)),
             ("published_rows", json!(rows)),
+            ("bytes_read", json!(read)),
+            ("bytes_there", json!(there)),
         ];
         self.line("info", "summary", &fields, &words);
     }
@@ -147,6 +158,7 @@ impl Terminal {
                 ("as_of", json!(summary.as_of)),
                 ("nps", json!(summary.nps)),
                 ("tables", json!(summary.tables.iter().map(table_account).collect::<Vec<_>>())),
+                ("reads", json!(summary.reads)),
                 ("feeds", json!(summary.accounts.iter().map(feed_account).collect::<Vec<_>>())),
             ];
             self.line("info", "published", &fields, "");
@@ -329,6 +341,16 @@ fn feed_account(account: &Account) -> Value {
         "after_as_of": account.after_as_of,
         "staged": account.staged,
     })
+}
+
+/// In the unit that a person reads.
+fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{:.0} kB", bytes as f64 / 1e3),
+        10_000_000..10_000_000_000 => format!("{:.0} MB", bytes as f64 / 1e6),
+        _ => format!("{:.0} GB", bytes as f64 / 1e9),
+    }
 }
 
 /// Levers by what they cost.

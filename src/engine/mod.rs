@@ -10,6 +10,7 @@ pub mod functions;
 mod made;
 pub mod mapped;
 mod parquet;
+mod placed;
 pub mod statistics;
 mod steps;
 pub mod time;
@@ -32,6 +33,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::Expr;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
@@ -42,6 +44,7 @@ use tokio::task::JoinError;
 use url::Url;
 
 use self::parquet::Parquet;
+use self::placed::Placed;
 use crate::error::{Error, Result};
 use crate::store::storage_error;
 
@@ -306,6 +309,19 @@ pub async fn register_store(
     }
     register_parquet(ctx, name, &objects, schema, format)?;
     Ok(absent)
+}
+
+/// Gives a table of a session further columns, each an expression of where a row lies.
+///
+/// # Errors
+/// Those of the engine: an expression that it cannot type.
+pub async fn place_rows(ctx: &SessionContext, name: &str, places: Vec<(String, Expr)>) -> Result<()> {
+    let failed = |e| error(e, name);
+    let table = ctx.table_provider(name).await.map_err(failed)?;
+    let placed = Placed::new(table, places).map_err(failed)?;
+    ctx.deregister_table(name).map_err(failed)?;
+    ctx.register_table(name, Arc::new(placed)).map_err(failed)?;
+    Ok(())
 }
 
 /// A column that some files of a table lack, and the paths of those files.

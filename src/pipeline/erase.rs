@@ -3,7 +3,7 @@
 //! A run that holds rows of somebody on the list is written again without them and put in its place: the new
 //! one whole, then `latest.json` or the history, then the old one removed. Whoever follows `latest.json` finds
 //! a whole run at any moment, and what is broken off is finished by the next run or the next `erase`.
-//! Figures over many customers stay as they were published.
+//! Figures over many customers stay as they were published; those of few go (`lost.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,9 +14,11 @@ use datafusion::common::{Column as ColumnRef, ScalarValue};
 use datafusion::logical_expr::{Expr, JoinType, cast, lit};
 use datafusion::prelude::DataFrame;
 
+use super::lost::Lost;
 use super::publish::{check, write_pages};
 use super::tables::{RunParts, metadata};
 use super::{Request, Stop, Wish};
+use crate::contract::Watch;
 use crate::engine::functions::one_spelling;
 use crate::engine::{self, Engine, write};
 use crate::error::{Context, Error, Kind, Result};
@@ -25,12 +27,20 @@ use crate::pages;
 use crate::privacy::Key;
 use crate::progress::Progress;
 use crate::published::{self, Published};
-use crate::queries::{self, ColumnKind, Query};
-use crate::sources::erasure::{self, Erasure};
+use crate::queries::{self, ColumnKind};
+use crate::sources::erasure::{self, Erasure, Told};
+use crate::sources::modes::AsOf;
+use crate::sources::{pin, typed};
 use crate::store::history::History;
 use crate::store::lock::{Holder, Lock};
 use crate::store::publish::{Manifest, Output, Run, manifest_if_whole};
-use crate::store::{Store, layout};
+use crate::store::{self, Store, layout};
+
+/// A column of the list, and a value in its one spelling.
+type Value = (String, String);
+
+/// Every version that exports hold counts, whatever its time: the year 2200.
+const FAR_MICROS: i64 = 7_258_118_400_000_000;
 
 /// What was done.
 #[derive(Debug, Default)]
@@ -79,6 +89,18 @@ async fn erase_alone(
 ) -> Result<Erased> {
     let mut done = Erased::default();
     Output::open(store, lock, false).await?.tidy().await?;
+    let told = match told(request, list, progress).await {
+        Ok(told) => told,
+        Err(why) => {
+            let about = [("reason", why.message().to_string())];
+            progress.warns(
+                "the exports cannot be read: what they tell of those on the list is not known",
+                &about,
+            );
+            Told::default()
+        }
+    };
+    let values: BTreeSet<&Value> = list.values.iter().chain(&told.values).collect();
     let (mut unreadable, mut known) = (Vec::new(), BTreeSet::new());
     let mut cannot = |run: String, why: &Error| {
         let about = [("run", run.clone()), ("reason", why.message().to_string())];
@@ -91,7 +113,7 @@ async fn erase_alone(
                 done.searched += 1;
                 // Anew each time: the run before may have been the latest.
                 let output = Output::open(store, lock, false).await?;
-                match from_run(request, list, &output, &manifest, &mut known).await {
+                match from_run(request, &values, &output, &manifest, &mut known).await {
                     Ok(Some((now, rows))) => {
                         output.tidy().await?;
                         progress.says(&format!("run {} is now {now}: {rows} rows taken out", entry.run_id));
@@ -105,25 +127,53 @@ async fn erase_alone(
             Err(why) => cannot(entry.run_id, &why),
         }
     }
-    let unknown = list.values.len().saturating_sub(known.len());
-    if unknown > 0 {
-        progress.says(&format!(
-            "{unknown} of {} values on the erasure list are no name under which a kept run knows somebody: where one is \
-             all that the list says of a customer, name the id as well",
-            list.values.len()
-        ));
-    }
     // Copies of the runs' tables, where there are any.
     layout::renew(store, None).await?;
     done.rejects = remove_rejects(store).await?;
     done.redrawn = remove_redrawn(store).await?;
     done.landed = remove_landed(request, store).await?;
-    match unreadable.is_empty() {
-        true => Ok(done),
-        false => Err(Error::io("some runs could not be searched; all else is done")
-            .with("runs", unreadable.join(", "))
-            .hint("the lines above say why: put back what they lack (files, the former key), or remove their folders")),
+    let unclear = match done.searched {
+        0 => Vec::new(),
+        _ => unclear(list, &told, &known),
+    };
+    let has_unclear = !unclear.is_empty();
+    let rows = unclear.join(", ");
+    match (unreadable.is_empty(), has_unclear) {
+        (true, false) => Ok(done),
+        (true, true) => Err(Error::data("rows of the erasure list name nobody that can be told; all else is done")
+            .with("rows", rows)
+            .hint("neither the exports nor a kept run tell whose the address is, or it is several customers': add the customer_id to these rows")),
+        (false, _) => {
+            let error = Error::io("some runs could not be searched; all else is done")
+                .with("runs", unreadable.join(", "))
+                .hint("the lines above say why: put back what they lack (files, the former key), or remove their folders");
+            Err(if has_unclear { error.with("rows of the list that name nobody", rows) } else { error })
+        }
     }
+}
+
+/// What the exports, as they are now, tell of those on the list. Text is landed for this only.
+async fn told(request: &Request, list: &Erasure, progress: &dyn Progress) -> Result<Told> {
+    let config = &request.config;
+    let scratch = super::scratch_folder()?;
+    let landing = Store::open(&scratch.path().to_string_lossy(), scratch.path(), &BTreeMap::new())?;
+    let tables = store::scratch(&scratch.path().join("tables"))?;
+    let engine = Engine::new(&request.limits, tables, &scratch.path().join("spill"))?;
+    engine.context().register_udf(super::follow_up_names(config));
+    let pinned = pin::pin(config, None).await?;
+    let mut watch = Watch::new(None, true);
+    let opened = typed::open(&engine, &pinned, &landing.child("landed")?, &mut watch, progress).await?;
+    let standing = AsOf { at: FAR_MICROS, last_delivery: None };
+    let feeds = typed::stage(&engine, config, &opened, standing, Some(list), &mut watch, progress).await?;
+    erasure::told(&engine, config, &feeds).await
+}
+
+/// Rows of the list, from 1, of which nobody can say who is meant.
+fn unclear(list: &Erasure, told: &Told, known: &BTreeSet<Value>) -> Vec<String> {
+    let is_clear =
+        |value: &Value| value.0 == "customer_id" || told.clear.contains(value) || known.contains(value);
+    let rows = list.rows.iter().zip(1..).filter(|(row, _)| !row.iter().any(is_clear));
+    rows.map(|(_, number): (_, usize)| number.to_string()).collect()
 }
 
 /// Whether only this run cannot be searched: others can.
@@ -137,15 +187,15 @@ fn is_of_the_run(why: &Error) -> bool {
 /// Writes a run again without those on the list; none where it holds nothing of theirs.
 async fn from_run(
     request: &Request,
-    list: &Erasure,
+    values: &BTreeSet<&Value>,
     output: &Output,
     manifest: &Manifest,
-    known: &mut BTreeSet<usize>,
+    known: &mut BTreeSet<Value>,
 ) -> Result<Option<(String, u64)>> {
     let config = &request.config;
     let there = Published::open(&config.output, config, Some(&manifest.run_id)).await?;
     let key = there.pseudonym_key(config)?;
-    let found = Found::look(&there, &Names::new(list, key), known).await?;
+    let found = Found::look(&there, &Names::new(values, key), known).await?;
     if found.is_nothing() {
         return Ok(None);
     }
@@ -174,10 +224,16 @@ async fn from_run(
     let mut run = Run::begin(output, &run_id, &tables, paths).await?;
     let written = async {
         let dictionary = Dictionary::read(&there).await?;
+        let lost = Lost::look(&there.engine, config.analysis.min_cell).await?;
         let mut taken_out = 0;
         for table in &tables {
-            match found.left(&there, table).await.with("table", table)? {
+            let left = match found.left(&there, table).await.with("table", table)? {
+                None => lost.left(&there.engine, table).await.with("table", table)?,
+                left => left,
+            };
+            match left {
                 Some(rows) => {
+                    let rows = sorted(rows, table)?;
                     let (rows, schema, about) = dictionary.of(table, rows, manifest)?;
                     let stream = rows.execute_stream().await.map_err(|e| engine::error(e, table))?;
                     let mut parts = RunParts { run: &mut run, table: table.clone() };
@@ -234,26 +290,25 @@ async fn copy(output: &Store, manifest: &Manifest, table: &str, run: &mut Run) -
 
 /// What customers on the list are called in a run's tables.
 struct Names<'a> {
-    /// With the value's place on the list.
-    listed: BTreeMap<String, usize>,
+    /// The value that a name stands for.
+    listed: BTreeMap<String, &'a Value>,
     key: Option<&'a Key>,
 }
 
 impl<'a> Names<'a> {
-    fn new(list: &Erasure, key: Option<&'a Key>) -> Names<'a> {
-        let name = |kind: &str, value: &str| match kind {
-            "customer_id" => value.to_string(),
+    fn new(values: &BTreeSet<&'a Value>, key: Option<&'a Key>) -> Names<'a> {
+        let name = |(kind, value): &Value| match kind.as_str() {
+            "customer_id" => value.clone(),
             // A customer of whom no more is known is called so.
             _ => format!("{kind} {value}"),
         };
-        let names = list.values.iter().map(|(kind, value)| name(kind, value));
-        let published = names.map(|name| key.map_or(name.clone(), |key| key.pseudonym(&name)));
-        let listed = published.zip(0..).collect();
+        let published = |name: String| key.map_or(name.clone(), |key| key.pseudonym(&name));
+        let listed = values.iter().map(|value| (published(name(value)), *value)).collect();
         Names { listed, key }
     }
 
-    /// The place of a published name on the list.
-    fn place(&self, published: &str) -> Option<usize> {
+    /// The value that a published name stands for.
+    fn value(&self, published: &str) -> Option<&Value> {
         match self.key {
             Some(_) => self.listed.get(published).copied(),
             None => self.listed.get(&one_spelling(published)).copied(),
@@ -275,7 +330,7 @@ const ANSWERS: &str = "select distinct response_id from fct_exposures where exis
     or exists (select 1 from erased_journeys where erased_journeys.journey_id = fct_exposures.journey_id)";
 
 impl Found {
-    async fn look(there: &Published, names: &Names<'_>, known: &mut BTreeSet<usize>) -> Result<Found> {
+    async fn look(there: &Published, names: &Names<'_>, known: &mut BTreeSet<Value>) -> Result<Found> {
         let engine = &there.engine;
         let mut customers = BTreeSet::new();
         for table in ["fct_journeys", "fct_exposures"] {
@@ -285,8 +340,8 @@ impl Found {
             for rows in engine.collect(plan, table).await? {
                 let ids = texts(rows.column(0))?;
                 for id in ids.iter().flatten() {
-                    if let Some(place) = names.place(id) {
-                        known.insert(place);
+                    if let Some(value) = names.value(id) {
+                        known.insert(value.clone());
                         customers.insert(id.to_string());
                     }
                 }
@@ -305,7 +360,7 @@ impl Found {
         self.customers == 0 && self.rejected_keys == 0
     }
 
-    /// A table's rows that are nobody's on the list, sorted as they are published; none where all of them are.
+    /// A table's rows that are nobody's on the list; none where all of them are.
     async fn left(&self, there: &Published, table: &str) -> Result<Option<DataFrame>> {
         let failed = |e| engine::error(e, table);
         let rows = there.engine.table(table).await?;
@@ -318,7 +373,7 @@ impl Found {
                 name => named(name),
             };
             let rows = rows.select(columns.iter().map(keyless).collect::<Vec<_>>()).map_err(failed)?;
-            return Ok((self.rejected_keys > 0).then_some(sorted(rows, query.as_ref()).map_err(failed)?));
+            return Ok((self.rejected_keys > 0).then_some(rows));
         }
         if self.customers == 0 || !["customer_id", "journey_id", "response_id"].into_iter().any(has) {
             return Ok(None);
@@ -345,7 +400,7 @@ impl Found {
         if has("response_id") && !is_of_answers {
             rows = without_their_answer(&there.engine, rows, &columns).await?;
         }
-        Ok(Some(sorted(rows, query.as_ref()).map_err(failed)?))
+        Ok(Some(rows))
     }
 }
 
@@ -387,10 +442,13 @@ async fn without_their_answer(engine: &Engine, rows: DataFrame, columns: &[Strin
     theirs.select(outputs).and_then(|theirs| others.union(theirs)).map_err(failed)
 }
 
-fn sorted(rows: DataFrame, query: Option<&Query>) -> datafusion::error::Result<DataFrame> {
+/// As the table is published.
+fn sorted(rows: DataFrame, table: &str) -> Result<DataFrame> {
+    let query = queries::stages()?.into_iter().find(|query| query.name == table);
     let order: Vec<_> =
         query.iter().flat_map(|query| &query.order).map(|name| named(name).sort(true, true)).collect();
-    if order.is_empty() { Ok(rows) } else { rows.sort(order) }
+    let failed = |e| engine::error(e, table);
+    if order.is_empty() { Ok(rows) } else { rows.sort(order).map_err(failed) }
 }
 
 fn named(name: &str) -> Expr {

@@ -6,6 +6,7 @@ use arrow::datatypes::{Float64Type, Int64Type};
 use super::Job;
 use crate::error::Result;
 use crate::exposures::texts;
+use crate::store::publish::Reads;
 
 /// Figures for the person at the terminal.
 #[derive(Debug, Default, Clone)]
@@ -19,6 +20,8 @@ pub struct Summary {
     /// By what they cost, the costliest first; those without an estimate last.
     pub touchpoints: Vec<TouchpointLine>,
     pub tables: Vec<TableAccount>,
+    /// How much of the exports was read.
+    pub reads: Vec<Reads>,
     pub accounts: Vec<Account>,
     /// The link funnel of each pair of feeds, in the order in which a person reads it.
     pub links: Vec<LinkLine>,
@@ -80,6 +83,21 @@ pub struct Account {
 }
 
 impl Job<'_> {
+    /// What the storage was asked for so far, table by table.
+    pub(super) fn reads(&self) -> Vec<Reads> {
+        let tables = self.pinned.iter().flat_map(|source| source.tables.iter().map(move |t| (source, t)));
+        tables
+            .map(|(source, table)| Reads {
+                source: source.source.feed.clone(),
+                table: table.name.clone(),
+                objects: table.objects.len() as u64,
+                bytes_there: table.objects.iter().map(|object| object.bytes).sum::<u64>()
+                    + table.bytes_skipped,
+                bytes_read: table.store.counters().bytes_read,
+            })
+            .collect()
+    }
+
     fn table_accounts(&self) -> Vec<TableAccount> {
         let rows = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
         let tables = self.typed.iter().flat_map(|(feed, typed)| typed.tables.iter().map(move |t| (feed, t)));
@@ -155,6 +173,7 @@ impl Job<'_> {
         Ok(Summary {
             as_of: self.as_of_day.to_string(),
             tables: self.table_accounts(),
+            reads: self.reads(),
             as_of_words: self.as_of_words.clone(),
             accounts: self.accounts().await?,
             links: self.links().await?,

@@ -121,6 +121,7 @@ impl Job<'_> {
             settings: self.config.settings()?,
             touchpoints: touchpoints.map(|t| (t.id.clone(), t.hash.clone())).collect(),
             inputs: objects.map(Into::into).collect(),
+            reads: self.reads(),
             replaces: None,
             contract: drift::as_json(&self.watch.now)?,
         })

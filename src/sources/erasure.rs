@@ -9,7 +9,7 @@
 //! one of the values, those that name an order of theirs, what happened to a ticket of theirs, and what came of following
 //! up on an answer of theirs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::config::{Config, Located};
 use crate::engine::functions::one_spelling;
 use crate::engine::{self, Engine};
 use crate::error::{Context, Error, Result};
-use crate::exposures::batch;
+use crate::exposures::{batch, texts};
 use crate::store::{self, Object};
 
 /// Why a row is left out.
@@ -35,6 +35,17 @@ pub struct Erasure {
     pub object: Object,
     /// The column and the value in its one spelling.
     pub values: BTreeSet<(String, String)>,
+    /// The same row by row.
+    pub rows: Vec<Vec<(String, String)>>,
+}
+
+/// What the exports tell of those on the list.
+#[derive(Default)]
+pub struct Told {
+    /// All values that are theirs, listed or not.
+    pub values: BTreeSet<(String, String)>,
+    /// Listed values that are one customer's, or a customer by themselves.
+    pub clear: BTreeSet<(String, String)>,
 }
 
 /// Reads the list that the configuration names, if it names one.
@@ -56,8 +67,8 @@ pub async fn read(config: &Config) -> Result<Option<Erasure>> {
         Ok(bytes)
     });
     let bytes = reading.await.map_err(|e| Error::internal("a reader stopped").caused_by(e))?;
-    let values = bytes.and_then(|bytes| parse(&bytes, &kinds(config))).with("list", &object.url)?;
-    Ok(Some(Erasure { object, values }))
+    let rows = bytes.and_then(|bytes| parse(&bytes, &kinds(config))).with("list", &object.url)?;
+    Ok(Some(Erasure { object, values: rows.iter().flatten().cloned().collect(), rows }))
 }
 
 fn no_object(list: &Located<String>) -> Error {
@@ -76,7 +87,7 @@ fn kinds(config: &Config) -> Vec<String> {
     kinds
 }
 
-fn parse(bytes: &[u8], kinds: &[String]) -> Result<BTreeSet<(String, String)>> {
+fn parse(bytes: &[u8], kinds: &[String]) -> Result<Vec<Vec<(String, String)>>> {
     let refused = |row: usize, what: &str| {
         Error::data(format!("the erasure list cannot be read: {what}"))
             .with("row", row)
@@ -92,20 +103,20 @@ fn parse(bytes: &[u8], kinds: &[String]) -> Result<BTreeSet<(String, String)>> {
     if known.iter().all(Option::is_none) {
         return Err(refused(0, "no column of it names a customer").with("columns wanted", kinds.join(", ")));
     }
-    let mut values = BTreeSet::new();
+    let mut all = Vec::new();
     for (row, record) in rows.records().enumerate() {
         let record = record.map_err(|_| refused(row + 1, "the row is ragged, or not UTF-8"))?;
         let cells = known.iter().zip(&record).filter_map(|(kind, cell)| Some(((*kind)?, cell.trim())));
-        let mut is_empty = true;
-        for (kind, cell) in cells.filter(|(_, cell)| !cell.is_empty()) {
-            values.insert((kind.clone(), one_spelling(cell)));
-            is_empty = false;
-        }
-        if is_empty {
+        let values: Vec<_> = cells
+            .filter(|(_, cell)| !cell.is_empty())
+            .map(|(kind, cell)| (kind.clone(), one_spelling(cell)))
+            .collect();
+        if values.is_empty() {
             return Err(refused(row + 1, "the row names nobody"));
         }
+        all.push(values);
     }
-    Ok(values)
+    Ok(all)
 }
 
 // ---- rows ------------------------------------------------------------------------------------------------
@@ -185,6 +196,57 @@ pub(super) async fn take_out<'a>(
         erased.push((*feed, engine.count(&before(feed)).await?.saturating_sub(kept)));
     }
     Ok(erased)
+}
+
+/// Listed values that the exports hold, beside the id of one customer or of none.
+const CLEAR: &str = "
+    select listed.kind, listed.value
+    from erasure_list as listed
+    left join told_together as together on together.kind = listed.kind and together.value = listed.value
+    where exists (
+        select 1 from carried_values as carried
+        where carried.kind = listed.kind and carried.value = listed.value
+    )
+    group by listed.kind, listed.value
+    having count(distinct together.customer_id) <= 1";
+
+/// Whom the exports know by the list's values; after [`take_out`].
+///
+/// # Errors
+/// Those of the engine.
+pub async fn told(engine: &Engine, config: &Config, feeds: &BTreeMap<&'static str, Typed>) -> Result<Told> {
+    let kinds = kinds(config);
+    let persons = Persons { engine, kinds: &kinds };
+    let mut carried = engine.query("select kind, value from told_together").await?;
+    for (feed, typed) in feeds {
+        for kind in persons.carried(feed, typed) {
+            let failed = |e| engine::error(e, feed);
+            let rows = engine.table(&before(feed)).await?;
+            let rows = rows
+                .select(vec![lit(kind.as_str()).alias("kind"), persons.spelled(kind)?.alias("value")])
+                .map_err(failed)?;
+            carried = carried.union(rows).map_err(failed)?;
+        }
+    }
+    engine.view("carried_values", carried)?;
+    Ok(Told {
+        values: pairs(engine, "select kind, value from erased_values").await?,
+        clear: pairs(engine, CLEAR).await?,
+    })
+}
+
+async fn pairs(engine: &Engine, sql: &str) -> Result<BTreeSet<(String, String)>> {
+    let mut all = BTreeSet::new();
+    for rows in engine.collect(engine.query(sql).await?, "the erasure list").await? {
+        let (kinds, values) = (texts(rows.column(0))?, texts(rows.column(1))?);
+        all.extend(
+            kinds
+                .iter()
+                .zip(values.iter())
+                .filter_map(|(kind, value)| Some((kind?.to_string(), value?.to_string()))),
+        );
+    }
+    Ok(all)
 }
 
 struct Persons<'a> {
@@ -326,7 +388,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Vec<(String, String)>> {
         let kinds = ["customer_id", "email"].map(String::from);
-        Ok(parse(text.as_bytes(), &kinds)?.into_iter().collect())
+        Ok(parse(text.as_bytes(), &kinds)?.into_iter().flatten().collect())
     }
 
     #[test]
@@ -336,7 +398,7 @@ mod tests {
             read("\u{feff}Customer_ID,reason,email\n 00123 ,asked, Anna@Shop.example\nC-2,x,\n").unwrap();
         assert_eq!(
             both,
-            [pair("customer_id", "123"), pair("customer_id", "c-2"), pair("email", "anna@shop.example")]
+            [pair("customer_id", "123"), pair("email", "anna@shop.example"), pair("customer_id", "c-2")]
         );
         assert_eq!(read("email\n").unwrap(), []);
         for (text, said) in [

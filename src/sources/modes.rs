@@ -115,6 +115,10 @@ pub(super) async fn standing(
         }
     };
     let fates = fates(engine, &fated.rows).await?;
+    let rows = match (&conditions.is_asked_for, table.delivery.mode) {
+        (Some(asked), Mode::Append) => fated.rows.clone().filter(asked.clone()).map_err(failed)?,
+        _ => fated.rows.clone(),
+    };
     let stands = named(FATE).is_null();
     let versions = fated
         .has_held
@@ -126,14 +130,19 @@ pub(super) async fn standing(
         })
         .transpose()
         .map_err(failed)?;
-    let rows = fated.rows.filter(stands).and_then(|rows| rows.select(columns)).map_err(failed)?;
+    let rows = rows.filter(stands).and_then(|rows| rows.select(columns)).map_err(failed)?;
     Ok(Standing { rows, versions, fates, compared_as: fated.compared_as })
 }
 
 /// The rows for which `where` is true, whatever their version: what may set the as-of.
 pub(super) fn kept(ctx: &SessionContext, table: &PinnedTable, raw: DataFrame) -> Result<DataFrame> {
     let conditions = Conditions::read(ctx, table, &raw)?;
-    raw.filter(conditions.keeps).map_err(|e| engine::error(e, &table.name))
+    let failed = |e| engine::error(e, &table.name);
+    let raw = match conditions.is_asked_for {
+        Some(asked) => raw.filter(asked).map_err(failed)?,
+        None => raw,
+    };
+    raw.filter(conditions.keeps).map_err(failed)
 }
 
 /// `deleted_when` and `where` as expressions that are never null.
@@ -141,6 +150,9 @@ struct Conditions {
     unreadable: Expr,
     deleted: Expr,
     keeps: Expr,
+    /// `where` as it was written, where no row is unreadable: a form in which row groups without such a row can be
+    /// left out unread. It says no more than `keeps`.
+    is_asked_for: Option<Expr>,
 }
 
 impl Conditions {
@@ -167,7 +179,12 @@ impl Conditions {
             false => lit(false),
         };
         let keeps = condition("where", &table.delivery.filter, true)?;
+        let is_asked_for = match (&unreadable, &table.delivery.filter) {
+            (Expr::Literal(..), Some(said)) => Some(mapped::expression(ctx, &said.value, schema)?),
+            _ => None,
+        };
         Ok(Conditions {
+            is_asked_for,
             deleted: condition("deleted_when", &table.delivery.deleted_when, false)?,
             keeps: unreadable.clone().or(keeps),
             unreadable,

@@ -39,6 +39,7 @@ pub struct PinnedTable {
     pub objects: Vec<Object>,
     /// Those that are not: address and reason.
     pub skipped: Vec<(String, &'static str)>,
+    pub bytes_skipped: u64,
 }
 
 impl PinnedTable {
@@ -110,7 +111,7 @@ async fn pin_table(
         expect_folders(partition, &found).with("line", table.url.line)?;
     }
     let mut objects = Vec::new();
-    let mut skipped = Vec::new();
+    let (mut skipped, mut bytes_skipped) = (Vec::new(), 0);
     let says_ending = says_ending(url);
     // An object that is named outright is read whatever its name.
     let is_named = found.len() == 1 && url.ends_with(found[0].path.as_str());
@@ -120,7 +121,10 @@ async fn pin_table(
             .or_else(|| partition.zip(span).and_then(|(partition, span)| outside(&object, partition, span)));
         match reason {
             None => objects.push(object),
-            Some(reason) => skipped.push((object.url, reason)),
+            Some(reason) => {
+                bytes_skipped += object.bytes;
+                skipped.push((object.url, reason));
+            }
         }
     }
     if objects.is_empty() {
@@ -147,6 +151,7 @@ async fn pin_table(
         store,
         objects,
         skipped,
+        bytes_skipped,
     })
 }
 

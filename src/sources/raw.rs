@@ -144,14 +144,12 @@ async fn parquet(
     let absent = engine::register_store(ctx, name, address, store, is_utc).await?;
     warn_of_absent(&absent, table.objects.len(), progress);
     let failed = |e| engine::error(e, &table.name);
-    let plan = ctx.table(name).await.map_err(failed)?;
-    let mut columns: Vec<Expr> = plan.schema().columns().into_iter().map(Expr::Column).collect();
     let call = |name: &str| -> Result<Expr> { Ok(function(ctx, name)?.call(vec![])) };
     let folder = lit(format!("{}/", table.store.url()));
     let file = function(ctx, "concat")?.call(vec![folder, call("input_file_name")?]);
-    columns.push(file.alias(land::FILE));
-    columns.push((call("file_row_index")? + lit(1i64)).alias(text::ROW));
-    let plan = plan.select(columns).map_err(failed)?;
+    let row = call("file_row_index")? + lit(1i64);
+    engine::place_rows(ctx, name, vec![(land::FILE.to_string(), file), (text::ROW.to_string(), row)]).await?;
+    let plan = ctx.table(name).await.map_err(failed)?;
     Ok((plan, with_addresses(absent, &table.objects, &table.objects)))
 }
 

@@ -78,6 +78,9 @@ pub struct About {
     #[serde(default)]
     pub touchpoints: BTreeMap<String, String>,
     pub inputs: Vec<Input>,
+    /// How much of the inputs was read, table by table.
+    #[serde(default)]
+    pub reads: Vec<Reads>,
     /// The run whose place this one has taken, with rows taken out: [`Run::replace`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
@@ -103,6 +106,20 @@ pub struct Input {
     pub bytes: u64,
     pub etag: String,
     pub last_modified_micros: i64,
+}
+
+/// What one table of a source lies in, and what was read of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reads {
+    pub source: String,
+    pub table: String,
+    /// Those that were read; skipped ones are not among them.
+    pub objects: u64,
+    /// Of all objects at the address, skipped ones too.
+    pub bytes_there: u64,
+    /// Bytes that the storage was asked for, each time that it was. Copies of text that an earlier night
+    /// had landed are read in the place of their objects, and do not count.
+    pub bytes_read: u64,
 }
 
 /// One object that was written.

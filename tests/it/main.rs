@@ -15,6 +15,7 @@
 //! | `publish` | nothing to do, a lock that is held, restated figures, old runs, two runs told apart |
 //! | `kill` | runs that are killed, fail or meet each other, with somebody reading all the while |
 //! | `s3`, `azure` | a whole job on object storage |
+//! | `bytes_read` | does a run read no more of an export than it needs? |
 //! | `web` | exports that are read from a web server |
 //! | `small_cells` | do pages for leaders tell of too few? |
 //! | `pages` | do the figures on the pages equal the tables, and do hostile texts stay texts? |
@@ -46,6 +47,7 @@
 )]
 
 mod azure;
+mod bytes_read;
 mod calibrate;
 mod cases;
 mod checks;

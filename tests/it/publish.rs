@@ -355,6 +355,10 @@ fn figures_of_a_run_are_written_for_prometheus() {
     let first = figures();
     assert_eq!(first["aftersale_last_run_exit_code"], 0.0);
     assert!(first["aftersale_last_run_rows{stage=\"publish\"}"] > 10.0, "{first:?}");
+    let bytes = |what: &str| {
+        first[&format!("aftersale_last_run_bytes_{what}{{source=\"purchases\",table=\"purchases\"}}")]
+    };
+    assert!(bytes("read") >= bytes("there") && bytes("there") > 0.0, "text is read whole: {first:?}");
     assert!(
         first["aftersale_last_run_seconds"] > 0.0 && first["aftersale_last_success_time_seconds"] > 1.7e9
     );
