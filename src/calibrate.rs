@@ -202,11 +202,23 @@ mod tests {
         assert!(missed.count() >= 3);
     }
 
-    /// Whatever the number of threads, the same worlds show the same.
+    /// Whatever the number of threads, the same worlds show the same, and the same targets come of them.
     #[test]
     fn threads_change_nothing() {
-        let doubled = |threads| chunks::each(20, threads, |number| 2 * number);
-        assert_eq!(doubled(1), doubled(3));
-        assert_eq!(doubled(2)[19], 38);
+        let scenario = Scenario { answers: 700, ..small() };
+        let touchpoints = Touchpoints::read().unwrap();
+        let world = World { seed: !7, twists: scenario.twists, ..World::default() };
+        let population = truth::of_world(&world, touchpoints.plan, scenario.whose, 20_000);
+        let setting =
+            Setting { scenario: &scenario, touchpoints: &touchpoints, population: &population, seed: 7 };
+        let ids: Vec<String> = touchpoints.ids().map(str::to_string).collect();
+        let of = |threads| {
+            let shown: Vec<Shown> = chunks::each(9, threads, |number| setting.show(number));
+            let targets = targets::targets(&Figures::of(&scenario, &shown), &ids, 3e-4);
+            (targets.len(), format!("{shown:?} {targets:?}"))
+        };
+        let ((targets, one), (_, two)) = (of(1), of(2));
+        assert!(targets > 10 && one.contains("estimate"), "{targets}");
+        assert_eq!(one, two);
     }
 }

@@ -7,8 +7,8 @@ use super::wrong;
 use crate::config::Clusters;
 use crate::drivers::estimates::{Estimates, Rules};
 use crate::drivers::placebos;
-use crate::generate::World;
 use crate::generate::truth::{self, Truth};
+use crate::generate::{Links, World};
 use crate::stats::analysis::{Analysis, Missing};
 use crate::stats::effects::{Effects, Estimand, Fits};
 use crate::stats::measures::Interval;
@@ -214,7 +214,10 @@ impl Setting<'_> {
             }
             // Where answers name no order, a parcel may be overdue that is not the one whose ticket waits: what
             // that does through tickets no twin of one order tells.
-            if self.scenario.twists.has_no_order_ids && self.id(touchpoint) == "overdue" {
+            // And where some name theirs, parcels that are on their way in time are as a rule those of another order, which
+            // this answer is not about: beside them `overdue` has what `not_delivered` does. Known, and not held.
+            let has_order = self.scenario.links == Links::Named && !self.scenario.twists.has_no_order_ids;
+            if !has_order && self.id(touchpoint) == "overdue" {
                 continue;
             }
             let points = effect.measures.nps_points;

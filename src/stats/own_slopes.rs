@@ -2,8 +2,9 @@
 //!
 //! The touchpoint's column is split by level where a level has at least 40 exposed answers. Whether slopes
 //! differ at all is a clustered Wald test; how far they are drawn to their mean follows from τ² (see
-//! `pooling`), one for each of the two log-odds. Intervals contain τ²: a level without a slope of its own has
-//! the mean, and all of the spread.
+//! `pooling`), one for each of the two log-odds. Levels with fewer exposed answers share one slope, which speaks for
+//! the mean as well: the mean of levels whose shares of the exposed are w has a spread of τ² Σ w², and a level of
+//! them goes along with it as far as w goes. Intervals contain τ².
 
 use nalgebra::{DMatrix, DVector, Matrix2, Vector2};
 
@@ -40,7 +41,7 @@ pub struct Homogeneity {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct OwnEffect {
-    /// Whether its slope was estimated, or is that of the others.
+    /// Whether its slope was estimated, or that of all levels with few exposed answers.
     pub has_own_slope: bool,
     /// Over the level's answers.
     pub nps_points: Estimate,
@@ -65,6 +66,7 @@ pub fn own_effects(
         covariance += &fit.inverse * meat * &fit.inverse * grouping.factor()?;
     }
     let owners = split.owners();
+    let rest = split.rest();
     let estimate =
         |column: usize| Vector2::new(fit.coefficients[2 * column], fit.coefficients[2 * column + 1]);
     let block = |one: usize, other: usize| Matrix2::from_fn(|a, b| covariance[(2 * one + a, 2 * other + b)]);
@@ -75,7 +77,7 @@ pub fn own_effects(
         let variances: Vec<f64> = owners.iter().map(|column| block(*column, *column)[(a, a)]).collect();
         *between = reml(&estimates, &variances)?.between;
     }
-    let pooled = Pooled::of(&owners, between, estimate, block)?;
+    let pooled = Pooled::of(&owners, rest, between, estimate, block)?;
     let degrees = analysis.support[touchpoint].degrees();
     let levels = (0..split.column_of_level.len())
         .map(|level| split.effect(analysis, fitted, &fit, &covariance, &pooled, level, degrees))
@@ -103,11 +105,14 @@ fn homogeneity(
 
 /// Slopes drawn together.
 struct Pooled {
+    /// Columns of slopes, that of the rest last.
     owners: Vec<usize>,
     between: Matrix2<f64>,
-    /// Per owner: its slopes, and how much of its distance from the mean is taken for chance.
+    /// Per owner: its share of the spread between levels; 1 but for the rest.
+    of_spread: Vec<f64>,
     slopes: Vec<Vector2<f64>>,
-    chance: Vec<Matrix2<f64>>,
+    /// Per owner: the inverse of what it varies by, sampling and spread.
+    precisions: Vec<Matrix2<f64>>,
     /// Per owner: its part in the mean.
     shares: Vec<Matrix2<f64>>,
     mean: Vector2<f64>,
@@ -116,39 +121,42 @@ struct Pooled {
 impl Pooled {
     fn of(
         owners: &[usize],
+        rest: Option<(usize, f64)>,
         between: [f64; 2],
         estimate: impl Fn(usize) -> Vector2<f64>,
         block: impl Fn(usize, usize) -> Matrix2<f64>,
     ) -> Option<Pooled> {
         let between = Matrix2::from_diagonal(&Vector2::from(between));
-        let slopes: Vec<Vector2<f64>> = owners.iter().map(|column| estimate(*column)).collect();
-        let spreads: Option<Vec<Matrix2<f64>>> =
-            owners.iter().map(|column| (block(*column, *column) + between).try_inverse()).collect();
-        let spreads = spreads?;
-        let total = spreads.iter().sum::<Matrix2<f64>>().try_inverse()?;
-        let shares: Vec<Matrix2<f64>> = spreads.iter().map(|spread| total * spread).collect();
+        let all = || owners.iter().map(|column| (*column, 1.0)).chain(rest);
+        let slopes: Vec<Vector2<f64>> = all().map(|(column, _)| estimate(column)).collect();
+        let precisions: Option<Vec<Matrix2<f64>>> =
+            all().map(|(column, share)| (block(column, column) + between * share).try_inverse()).collect();
+        let precisions = precisions?;
+        let total = precisions.iter().sum::<Matrix2<f64>>().try_inverse()?;
+        let shares: Vec<Matrix2<f64>> = precisions.iter().map(|precision| total * precision).collect();
         let mean = shares.iter().zip(&slopes).map(|(share, slope)| share * slope).sum();
-        let chance =
-            owners.iter().zip(&spreads).map(|(column, spread)| block(*column, *column) * spread).collect();
-        Some(Pooled { owners: owners.to_vec(), between, slopes, chance, shares, mean })
+        let (owners, of_spread) = all().unzip();
+        Some(Pooled { owners, between, of_spread, slopes, precisions, shares, mean })
     }
 
-    /// The slope of an owner (none: of a level without one); how it follows from each owner's estimate; and
-    /// the part of its uncertainty that is not sampling: the spread itself, and that of the spread (Morris).
-    fn slope(&self, owner: Option<usize>) -> (Vector2<f64>, Vec<Matrix2<f64>>, Matrix2<f64>) {
-        let at = owner.and_then(|column| self.owners.iter().position(|one| *one == column));
-        let identity = Matrix2::identity();
-        let chance = at.map_or(identity, |at| self.chance[at]);
+    /// The slope of a level whose estimate is that of a column, and that is so much of it (1: all of it); how it
+    /// follows from each owner's estimate; and the part of its uncertainty that is not sampling: the spread
+    /// itself, and that of the spread (Morris).
+    fn slope(&self, column: usize, part: f64) -> (Vector2<f64>, Vec<Matrix2<f64>>, Matrix2<f64>) {
+        let at = self.owners.iter().position(|one| *one == column);
+        // What the level and the column's slope have in common, over what the latter varies by.
+        let own = at.map_or(Matrix2::zeros(), |at| self.between * part * self.precisions[at]);
+        let chance = Matrix2::identity() - own;
         let mut follows: Vec<Matrix2<f64>> = self.shares.iter().map(|share| chance * share).collect();
         if let Some(at) = at {
-            follows[at] += identity - chance;
+            follows[at] += own;
         }
         let slope = follows.iter().zip(&self.slopes).map(|(f, slope)| f * slope).sum();
         let mut spread = self.between;
         for (k, f) in follows.iter().enumerate() {
-            spread += f * self.between * f.transpose();
+            spread += f * self.between * self.of_spread[k] * f.transpose();
             if at == Some(k) {
-                spread -= f * self.between + self.between * f.transpose();
+                spread -= (f * self.between + self.between * f.transpose()) * part;
             }
         }
         let groups = self.owners.len() as f64;
@@ -171,6 +179,8 @@ struct Split {
     /// Per level: the column of its slope.
     column_of_level: Vec<usize>,
     has_own: Vec<bool>,
+    /// Per level: its share of the exposed of its column.
+    parts: Vec<f64>,
     yes: usize,
 }
 
@@ -229,7 +239,11 @@ impl Split {
             }
             rows.push(&columns);
         }
-        Some(Split { touchpoint, rows, level_of_row, column_of_level, has_own, yes })
+        let few = || exposed.iter().zip(&has_own).filter(|(_, own)| !**own).map(|(n, _)| *n as f64);
+        let of_few = few().sum::<f64>().max(1.0);
+        let parts = exposed.iter().zip(&has_own);
+        let parts = parts.map(|(n, own)| if *own { 1.0 } else { *n as f64 / of_few }).collect();
+        Some(Split { touchpoint, rows, level_of_row, column_of_level, has_own, parts, yes })
     }
 
     fn fit(&self, analysis: &Analysis, fitted: &Fitted) -> Option<Fit<2>> {
@@ -249,6 +263,12 @@ impl Split {
         pairs.filter(|(_, own)| **own).map(|(column, _)| *column).collect()
     }
 
+    /// The column of the other levels' slope, where there is one, and its share of the spread between levels.
+    fn rest(&self) -> Option<(usize, f64)> {
+        let few = || self.parts.iter().zip(&self.has_own).filter(|(part, own)| !**own && **part > 0.0);
+        (few().count() > 0).then(|| (self.yes, few().map(|(part, _)| part * part).sum()))
+    }
+
     #[expect(clippy::too_many_arguments, reason = "one sum over one level, with all that it rests on")]
     fn effect(
         &self,
@@ -262,7 +282,7 @@ impl Split {
     ) -> Option<OwnEffect> {
         let model = &fitted.model;
         let has_own = self.has_own[level];
-        let (slope, follows, spread) = pooled.slope(has_own.then_some(self.column_of_level[level]));
+        let (slope, follows, spread) = pooled.slope(self.column_of_level[level], self.parts[level]);
         let undone = model.undone(&analysis.order, self.touchpoint);
         // Σ w gain, of NPS points and of the detractor probability, and their slopes.
         let mut sums = [0.0; 2];
@@ -373,7 +393,39 @@ impl Split {
 mod tests {
     use super::super::effects::{Estimand, Fits};
     use super::super::planted::{self, LATE, PLAIN, Switches, World};
+    use super::super::problem::Covariate;
     use super::*;
+
+    /// Five large stores where lateness does nothing, and 35 small ones that have most of the late parcels: what
+    /// happened in the small ones is not told by the large ones. What stores are said to have adds up to the whole.
+    #[test]
+    fn small_levels_speak_for_themselves() {
+        let (world, null) = (World::new(8_000, 41, PLAIN), Switches { strength: 0.0, ..PLAIN });
+        let (mut mixed, null) = (world.clone(), World::new(8_000, 41, null));
+        let store: Vec<u16> = (0..8_000)
+            .map(|answer| if answer % 4 == 0 { answer / 4 % 5 } else { 5 + answer % 35 } as u16)
+            .collect();
+        for answer in (0..8_000).filter(|answer| store[*answer] < 5) {
+            mixed.classes[answer] = null.classes[answer];
+        }
+        let mut problem = mixed.problem();
+        let levels = (0..40).map(|store| format!("{store:02}")).collect();
+        problem.covariates.push(Covariate { name: "store".into(), levels, codes: &store });
+        let analysis = Analysis::of(&problem, 2).unwrap();
+        let fits = Fits::of(&analysis);
+        let own = own_effects(&analysis, fits.behind(Estimand::Total, LATE).unwrap(), LATE, 2).unwrap();
+        let levels: Vec<&OwnEffect> = own.levels.iter().flatten().collect();
+        assert_eq!((levels.len(), levels.iter().filter(|level| level.has_own_slope).count()), (40, 5));
+        let names = &analysis.patterns.levels[2].names;
+        let sizes = names.iter().map(|name| {
+            let code: u16 = name.parse().unwrap();
+            store.iter().filter(|store| **store == code).count() as f64 / 8_000.0
+        });
+        let sum: f64 = sizes.zip(&levels).map(|(size, level)| size * level.nps_points.value).sum();
+        let total = fits.effects(&analysis, Estimand::Total);
+        let whole = total.of[LATE].as_ref().unwrap().measures.nps_points.value;
+        assert!(whole > 1.0 && (sum / whole - 1.0).abs() < 0.15, "{sum} {whole}");
+    }
 
     /// Where effects do not differ the test rejects in about 5% of worlds; where they do, their intervals
     /// hold each region's own truth, and the common effect alone does not.
