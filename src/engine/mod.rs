@@ -39,14 +39,13 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
 use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::ObjectStore;
-use object_store::path::Path as ObjectPath;
 use tokio::task::JoinError;
 use url::Url;
 
 use self::parquet::Parquet;
 use self::placed::Placed;
 use crate::error::{Error, Result};
-use crate::store::storage_error;
+use crate::store::{drop_table, storage_error};
 
 /// What the session may use.
 #[derive(Debug, Clone)]
@@ -209,11 +208,7 @@ impl Engine {
         self.forget(name)?;
         let address = ListingTableUrl::parse(SCRATCH).map_err(|e| error(e, name))?;
         let scratch = self.ctx.runtime_env().object_store(address).map_err(|e| error(e, name))?;
-        let folder = ObjectPath::from(name);
-        let files = scratch.list(Some(&folder)).map_ok(|meta| meta.location).boxed();
-        let removed: std::result::Result<Vec<ObjectPath>, _> =
-            scratch.delete_stream(files).try_collect().await;
-        removed.map(drop).map_err(|e| error(e.into(), name))
+        drop_table(scratch.as_ref(), name).await
     }
 
     /// Names rows in memory as a table.

@@ -62,7 +62,7 @@ pub use conditional::Snapshot;
 pub use decode::read_start;
 pub use failure::storage_error;
 pub use object::{Counters, Object, Written};
-pub use scratch::scratch;
+pub use scratch::{drop_table, scratch};
 pub use sweep::Keep;
 pub use tokio_util::bytes::Bytes;
 pub use writer::ObjectWriter;

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
 
 use super::address::refuse_root;
 use super::failure::failure;
@@ -19,4 +21,11 @@ pub fn scratch(folder: &Path) -> Result<Arc<dyn ObjectStore>> {
     LocalFileSystem::new_with_prefix(folder)
         .map(|store| Arc::new(store) as Arc<dyn ObjectStore>)
         .map_err(|raw| failure(&raw, &place))
+}
+
+/// Takes a table away again, with all its files.
+pub async fn drop_table(store: &dyn ObjectStore, table: &str) -> Result<()> {
+    let files = store.list(Some(&ObjectPath::from(table))).map_ok(|meta| meta.location).boxed();
+    let removed: std::result::Result<Vec<ObjectPath>, _> = store.delete_stream(files).try_collect().await;
+    removed.map(drop).map_err(|raw| failure(&raw, table))
 }
