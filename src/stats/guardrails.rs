@@ -281,7 +281,7 @@ fn clusters_apart(analysis: &Analysis, fitted: &Fitted, columns: [u16; 2]) -> u6
             });
         apart.map(|(_, cluster)| *cluster).collect::<BTreeSet<u32>>().len() as u64
     };
-    analysis.problem.clusters.iter().map(|clusters| count(clusters)).min().unwrap_or(0)
+    analysis.problem.clusters.iter().map(count).min().unwrap_or(0)
 }
 
 /// How strong the measured covariates are: the covariate and level whose standardised risk ratio against the
