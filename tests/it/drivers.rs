@@ -392,8 +392,8 @@ fn a_number_is_held_equal_in_bins() {
         let impact = published(&output, "rpt_touchpoint_impact").only("segment", &["all"]);
         let said = impact.row("touchpoint", "late");
         (
-            number(&late["low"]),
-            number(&late["high"]),
+            number(late["low"]),
+            number(late["high"]),
             said["reading"].to_string(),
             said["verdict"].to_string(),
             run.stderr,
@@ -419,8 +419,8 @@ fn three_thousand_answers_of_one_customer() {
     let nps = published(&output, "rpt_nps").only("segment_dimension", &["all"]);
     let whole = nps.row("period", "window");
     assert_eq!(whole["responses"], "3000");
-    assert!(number(&whole["nps_high"]) - number(&whole["nps_low"]) > 100.0, "{whole:?}");
-    let weighted = number(&whole["nps_weighted"]);
+    assert!(number(whole["nps_high"]) - number(whole["nps_low"]) > 100.0, "{whole:?}");
+    let weighted = number(whole["nps_weighted"]);
     assert!((-100.0..=100.0).contains(&weighted), "{weighted}");
     let changes = nps.column("change_p_value");
     for row in nps.rows.iter().filter(|row| !row[changes].is_empty()) {
