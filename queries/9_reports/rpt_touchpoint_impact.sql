@@ -70,7 +70,7 @@
 -- column rank integer: by total NPS points, the costliest first, of the levers
 -- column rank_low integer: best rank that the data allow, with 95% confidence over all ranks
 -- column rank_high integer: worst such rank
--- column verdict text: drives detractors, protects, cuts both ways (NPS points and detractors surely move in opposite ways), not worth acting on, not enough evidence, or not measured; where nothing tells it from others, met by the same answers as which; where it is the absence of another, the other side of which
+-- column verdict text: drives detractors, protects, cuts both ways (NPS points and detractors surely move in opposite ways), not worth acting on, not enough evidence, or not measured; where nothing tells it from others, met by the same answers as which; where nobody is in the state that it is compared with, nobody to compare with; where it is the absence of another, the other side of which
 -- column guardrails_hold boolean: nothing that was checked (rpt_guardrails) speaks against calling it an effect
 -- column reading text: effect where guardrails hold, else association, adjusted: how figures and verdict are to be read
 -- column shared_variance_share float: its part of R² (LMG; Lindeman, Merenda and Gold), out of all variance of the NPS contribution, with its own parts; unsigned, also for what only goes along

@@ -96,8 +96,13 @@ pub fn told_by(analysis: &Analysis, reason: &Dropped) -> String {
         Dropped::EveryAnswer => "met by every answer".into(),
         Dropped::SameAs(column) => format!("met by the same answers as {}", name(analysis, *column)),
         Dropped::FollowsFrom(columns) => {
-            let names: Vec<String> = columns.iter().map(|column| name(analysis, *column)).collect();
-            format!("follows from {}", names.join(", "))
+            let others = columns.iter().filter(|column| **column != Column::Constant);
+            let names: Vec<String> = others.map(|column| name(analysis, *column)).collect();
+            match names.len() == columns.len() {
+                true => format!("follows from {}", names.join(", ")),
+                // What is left of all answers.
+                false => format!("met by all but those who met {}", names.join(" or ")),
+            }
         }
     }
 }

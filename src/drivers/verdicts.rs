@@ -69,6 +69,7 @@ pub fn of_the_whole(
         };
         said.verdict = Some(match &estimates.total.of[at] {
             Err(Missing::Same(reason)) => terms::told_by(analysis, reason),
+            Err(Missing::NobodyToCompareWith) => "nobody to compare with".into(),
             _ => estimates.verdicts[at].as_str().into(),
         });
         said.direct_q_value = estimates.direct_q_values[at];

@@ -340,7 +340,8 @@ fn what_was_planted_is_found_where_no_answer_names_its_order() {
 
 /// A shop in text files: 3,000 answers of as many customers, unless `customer` says whose an answer is. The higher an
 /// order's risk, the oftener it is late and the oftener its customer a detractor; being late does nothing.
-fn confounded(folder: &Path, settings: &str, customer: impl Fn(u64) -> u64) -> PathBuf {
+/// Parcels that are not late take `days`.
+fn confounded(folder: &Path, settings: &str, days: u64, customer: impl Fn(u64) -> u64) -> PathBuf {
     let mut random = 88_172_645_463_325_252u64;
     let mut draw = move || {
         // Marsaglia's xorshift.
@@ -353,7 +354,7 @@ fn confounded(folder: &Path, settings: &str, customer: impl Fn(u64) -> u64) -> P
     let mut surveys = String::from("response_id,order_id,customer_id,responded_at,score,weight\n");
     for at in 0..3_000u64 {
         let (risk, late, answer) = (draw(), draw(), draw());
-        let days = if late < 0.05 + 0.6 * risk { 6 } else { 4 };
+        let days = if late < 0.05 + 0.6 * risk { 6 } else { days };
         let score = match answer {
             answer if answer < 0.05 + 0.6 * risk => 3,
             answer if answer < 0.25 + 0.6 * risk => 8,
@@ -384,7 +385,7 @@ fn confounded(folder: &Path, settings: &str, customer: impl Fn(u64) -> u64) -> P
 fn a_number_is_held_equal_in_bins() {
     let of = |settings: &str| {
         let folder = tempfile::tempdir().expect("a folder");
-        let config = confounded(folder.path(), settings, |at| at);
+        let config = confounded(folder.path(), settings, 4, |at| at);
         let output = folder.path().join("out");
         let run = aftersale(&["run", "--config", text(&config), "--output", text(&output)]).expect(0);
         let effects = effects(&output, "total");
@@ -413,7 +414,7 @@ fn a_number_is_held_equal_in_bins() {
 #[test]
 fn three_thousand_answers_of_one_customer() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = confounded(folder.path(), "", |_| 1);
+    let config = confounded(folder.path(), "", 4, |_| 1);
     let output = folder.path().join("out");
     aftersale(&["run", "--config", text(&config), "--output", text(&output)]).expect(0);
     let nps = published(&output, "rpt_nps").only("segment_dimension", &["all"]);
@@ -430,4 +431,16 @@ fn three_thousand_answers_of_one_customer() {
     assert_eq!(quality.row("measure", "weight unreadable")["rows"], "1500");
     let impact = published(&output, "rpt_touchpoint_impact").only("segment", &["all"]);
     assert_eq!(impact.row("touchpoint", "late")["verdict"], "not enough evidence");
+}
+
+/// Every parcel is late or days early: none came as promised, which is what both are compared with.
+#[test]
+fn nobody_to_compare_with_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = confounded(folder.path(), "", 2, |at| at);
+    let output = folder.path().join("out");
+    aftersale(&["run", "--config", text(&config), "--output", text(&output)]).expect(0);
+    let impact = published(&output, "rpt_touchpoint_impact").only("segment", &["all"]);
+    assert_eq!(impact.row("touchpoint", "late")["verdict"], "nobody to compare with");
+    assert_eq!(impact.row("touchpoint", "early")["verdict"], "met by all but those who met late");
 }
