@@ -365,7 +365,7 @@ mod tests {
     use super::*;
 
     fn part(component: Component, label: Option<&str>, estimate: f64) -> Part {
-        let points = Interval { estimate, low: None, high: None };
+        let points = Interval { estimate, low: Some(estimate - 1.0), high: Some(estimate + 1.0) };
         Part { component, label: label.map(str::to_string), points }
     }
 
