@@ -423,6 +423,7 @@ class World:
             "is_first_sure": self.name == "small",
             "watch": [] if cost else [row for row in unclear if row["points"] and row["points"]["estimate"] > 0][:5],
             "unclear": unclear,
+            "both": [],
             "small": [self.rest(n) for n in of("not_worth_acting_on", levers)],
             "unmeasured": [{"touchpoint": n, "label": self.labels[n], "needs": needs(BY_ID[n])} for n in levers if n not in measured],
             "signs": signs,
