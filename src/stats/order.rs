@@ -153,6 +153,7 @@ impl Order {
             ("part of", names(&set.wider)),
             ("same stage", names(&set.alongside)),
             ("undone with it", names(&set.parts)),
+            ("waits for it", names(&self.waiting(touchpoint).collect::<Vec<_>>())),
             ("left out, as it comes after", names(&set.later)),
         ];
         let said: Vec<String> = parts
