@@ -291,13 +291,12 @@ impl Looked<'_> {
                 continue;
             }
             let share = pooled as f64 / covariate.codes.len() as f64;
-            let rail = Rail::about("(model)", "pooled_levels", &covariate.name).value(share);
+            let rail = Rail::about("(model)", "pooled_levels", &covariate.name)
+                .value(share)
+                .words("answers whose value is held equal only as one of the rarer ones");
             rails.push(match self.answers.is_asked_for(&covariate.name) {
-                true => rail
-                    .limit(MOST_POOLED, share <= MOST_POOLED)
-                    .speaks_of(Whose::Everybody)
-                    .words("answers whose value is held equal only as one of the rarer ones"),
-                false => rail.words("answers whose value is held equal only as one of the rarer ones"),
+                true => rail.limit(MOST_POOLED, share <= MOST_POOLED).speaks_of(Whose::Everybody),
+                false => rail,
             });
         }
         rails

@@ -68,10 +68,12 @@ impl Support {
 
     /// Of Student's t: clusters of the smaller side, less one; 0 where no spread is known.
     pub fn degrees(&self) -> f64 {
-        match self.lacks_a_class() {
-            true => 0.0,
-            false => self.exposed_clusters.min(self.comparable_clusters) as f64 - 1.0,
-        }
+        self.degrees_of(self.exposed_clusters.min(self.comparable_clusters))
+    }
+
+    /// The same of so many clusters, such as those of a segment.
+    pub fn degrees_of(&self, clusters: u64) -> f64 {
+        if self.lacks_a_class() { 0.0 } else { clusters as f64 - 1.0 }
     }
 }
 

@@ -98,10 +98,8 @@ pub fn segment_effects(
                 if exposed > 0.0 {
                     let sums = Sums { weight, detractors, exposed, gains };
                     let moments: Vec<Moments> = squares.iter().map(|moments| moments[at]).collect();
-                    let degrees = match analysis.support[*touchpoint].lacks_a_class() {
-                        true => 0.0,
-                        false => exposed_clusters[level][*touchpoint] as f64 - 1.0,
-                    };
+                    let degrees =
+                        analysis.support[*touchpoint].degrees_of(exposed_clusters[level][*touchpoint]);
                     of[*touchpoint] = Some(Effect {
                         measures: measures(&sums, &analysis.groupings, &moments, degrees),
                         sums: EffectSums { weight, exposed, detractors },
