@@ -142,7 +142,7 @@ pub async fn build(
         let column = format!("seg_{dimension}");
         if config.numeric_covariates.contains(dimension) {
             let of_it = bins::cuts(engine, &answers, &column).await?;
-            answers = bins::binned(answers, &column, &of_it)?;
+            answers = bins::binned(engine, answers, &column, &of_it)?;
             cuts.push((column, of_it));
             continue;
         }
@@ -156,7 +156,7 @@ pub async fn build(
     // Read once, when every journey gets its prediction; its levels are those of the answers.
     let mut journeys = segments(engine, config, typed, engine.table("int_journeys").await?).await?;
     for (column, of_it) in &cuts {
-        journeys = bins::binned(journeys, column, of_it)?;
+        journeys = bins::binned(engine, journeys, column, of_it)?;
     }
     engine.view("journey_exposures", states(engine, catalogue, &coverage, journeys).await?)?;
     Ok(crowded)

@@ -1,9 +1,10 @@
 //! Numeric covariates, held equal in bins that hold about as many answers each.
 
 use arrow::array::AsArray;
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::datatypes::{Float64Type, Int64Type};
+use datafusion::execution::FunctionRegistry;
 use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::logical_expr::{Expr, lit, try_cast, when};
+use datafusion::logical_expr::{Expr, lit, when};
 use datafusion::prelude::DataFrame;
 
 use super::{UNKNOWN_SEGMENT, named};
@@ -18,12 +19,11 @@ const BINS: i64 = 10;
 /// first bin that ends at or above it.
 pub async fn cuts(engine: &Engine, answers: &DataFrame, column: &str) -> Result<Vec<f64>> {
     let failed = |e| engine::error(e, column);
+    let value = number(engine, column)?;
     let rows = answers
         .clone()
         .filter(named("is_counted"))
-        .and_then(|rows| {
-            rows.aggregate(vec![number(column).alias("value")], vec![count(lit(1i64)).alias("answers")])
-        })
+        .and_then(|rows| rows.aggregate(vec![value.alias("value")], vec![count(lit(1i64)).alias("answers")]))
         .and_then(|rows| rows.filter(named("value").is_not_null()))
         .map_err(failed)?;
     let mut values: Vec<(f64, i64)> = Vec::new();
@@ -32,7 +32,6 @@ pub async fn cuts(engine: &Engine, answers: &DataFrame, column: &str) -> Result<
         let answers = batch.column(1).as_primitive::<Int64Type>();
         values.extend(numbers.values().iter().copied().zip(answers.values().iter().copied()));
     }
-    values.retain(|(value, _)| value.is_finite());
     values.sort_by(|a, b| a.0.total_cmp(&b.0));
     Ok(ends(&values))
 }
@@ -53,9 +52,9 @@ fn ends(values: &[(f64, i64)]) -> Vec<f64> {
 }
 
 /// The column as the words for its bins; what is no number is not known.
-pub fn binned(rows: DataFrame, column: &str, cuts: &[f64]) -> Result<DataFrame> {
+pub fn binned(engine: &Engine, rows: DataFrame, column: &str, cuts: &[f64]) -> Result<DataFrame> {
     let failed = |e| engine::error(e, column);
-    let value = number(column);
+    let value = number(engine, column)?;
     let last = match cuts.last() {
         Some(cut) => format!("over {cut}"),
         None => "any".to_string(),
@@ -75,10 +74,9 @@ pub fn binned(rows: DataFrame, column: &str, cuts: &[f64]) -> Result<DataFrame> 
 }
 
 /// The number that a text is; none for any other text, and for what is no finite number.
-fn number(column: &str) -> Expr {
-    let value = try_cast(named(column), DataType::Float64);
-    let is_finite = value.clone().gt(lit(f64::NEG_INFINITY)).and(value.clone().lt(lit(f64::INFINITY)));
-    when(is_finite, value).end().unwrap_or_else(|_| named(column))
+fn number(engine: &Engine, column: &str) -> Result<Expr> {
+    let read = engine.context().udf("read_number").map_err(|e| engine::error(e, column))?;
+    Ok(read.call(vec![named(column)]))
 }
 
 #[cfg(test)]
@@ -105,7 +103,7 @@ mod tests {
         let rows = engine.query(sql).await.unwrap();
         let cuts = cuts(&engine, &rows, "seg_risk").await.unwrap();
         assert_eq!(cuts, [0.5, 1.0, 1.5]);
-        let found = engine.collect(binned(rows, "seg_risk", &cuts).unwrap(), "risk").await.unwrap();
+        let found = engine.collect(binned(&engine, rows, "seg_risk", &cuts).unwrap(), "risk").await.unwrap();
         let words: Vec<String> = found
             .iter()
             .flat_map(|batch| {
